@@ -1,0 +1,64 @@
+"""An installed but unused plugin costs nothing: what is loaded is asked of a fresh process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY = {"numpy", "pandas", "scipy", "jinja2", "hypothesis"}
+
+# Compared with what was there before: an editable install or coverage may load modules when Python starts.
+NEW_MODULES = """
+import json, sys
+before = set(sys.modules)
+import pytest_agenteval
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+# Asked at the very end, when all that a session loads has been loaded.
+UNRELATED_CONFTEST = """
+import json, pathlib, sys
+
+def pytest_unconfigure(config):
+    plugged = config.pluginmanager.has_plugin("pytest_agenteval")
+    pathlib.Path("loaded.json").write_text(json.dumps([plugged, sorted(sys.modules)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def modules_of_a_session(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """All modules loaded after `pytest`, without a flag, has run a project that knows nothing of agents."""
+    project: Path = tmp_path_factory.mktemp("unrelated")
+    (project / "conftest.py").write_text(UNRELATED_CONFTEST)
+    (project / "test_sum.py").write_text("def test_sum():\n    assert 1 + 1 == 2\n")
+    # Hypothesis's own plugin loads all of Hypothesis at the end of every run, and is not ours to judge.
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest"]
+    subprocess.run(command, cwd=project, check=True, capture_output=True)
+    plugged, modules = json.loads((project / "loaded.json").read_text())
+    assert plugged, "the plugin is not installed in this environment. Run: make test"
+    return set(modules)
+
+
+def test_importing_the_package_loads_the_standard_library_at_most() -> None:
+    answer = subprocess.run([sys.executable, "-c", NEW_MODULES], check=True, capture_output=True, text=True)
+    tops = {name.partition(".")[0] for name in json.loads(answer.stdout)}
+    assert "pytest_agenteval" in tops
+    assert tops - sys.stdlib_module_names == {"pytest_agenteval"}
+
+
+def test_a_session_without_agent_cases_loads_nothing_heavy(modules_of_a_session: set[str]) -> None:
+    assert not HEAVY & modules_of_a_session
+
+
+def test_a_session_without_agent_cases_enters_no_room_but_the_plugin(modules_of_a_session: set[str]) -> None:
+    ours = [name.split(".") for name in modules_of_a_session if name.startswith("pytest_agenteval.")]
+    rooms = {parts[1] for parts in ours}
+    assert "plugin" in rooms
+    assert rooms <= {"plugin", "errors"}

@@ -1,0 +1,56 @@
+"""What all tests share: pytester, Hypothesis's profiles, and the rule that CI proves everything."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+# Kept loaded: pytester forgets what an inner run imported first, and compiled modules bear no second import.
+import numpy as np  # noqa: F401
+import pandas as pd  # noqa: F401
+import pytest
+import scipy.special
+import scipy.stats  # noqa: F401
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = ["pytester"]
+
+# No deadline and no complaint of slowness: a busy machine is not a broken law.
+settings.register_profile(
+    "local", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("local"), max_examples=100)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_same_in_ci_as_at_home() -> Iterator[None]:
+    """Hide CI from what is tested; a test about CI sets it itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CI", "BUILD_NUMBER"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+def unproven(config: pytest.Config) -> list[str]:
+    """Node ids of what was skipped or expected to fail, where CI is set; empty in a worker of xdist."""
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is None or not os.environ.get("CI"):
+        return []
+    return [report.nodeid for kind in ("skipped", "xfailed") for report in terminal.stats.get(kind, ())]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.exitstatus == pytest.ExitCode.OK and unproven(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if missing := unproven(terminalreporter.config):
+        terminalreporter.section("not proven", red=True)
+        terminalreporter.line("CI is set, where each test must run and pass; skipped or expected to fail:")
+        for nodeid in missing:
+            terminalreporter.line(f"  {nodeid}")
