@@ -1,0 +1,210 @@
+"""From values to JSON and back, one rule for all types: a key a field, defaults left out, unknown keys refused."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar
+
+from pytest_agenteval.errors import InvalidValue
+
+_T = TypeVar("_T")
+_Decoder = Callable[[Any], Any]
+
+
+def encode(value: Any) -> Any:  # noqa: ANN401  # any value of the model becomes some JSON
+    """The JSON form of a value of the model: dataclasses become objects, times ISO text in UTC.
+
+    >>> from pytest_agenteval.model.trajectory import Step
+    >>> encode(Step(kind="tool", name="lookup"))
+    {'kind': 'tool', 'name': 'lookup'}
+    """
+    if value is None or type(value) in (str, int, float, bool):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return format_time(value)
+    if isinstance(value, Mapping):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [encode(item) for item in value]
+    if hasattr(type(value), "__dataclass_fields__"):
+        return {
+            name: encode(item)
+            for name, default in _defaults(type(value))
+            if (item := getattr(value, name)) is not default and (default is MISSING or item != default)
+        }
+    if isinstance(value, str | int | float):
+        return value.__class__.__mro__[-2](value)
+    message = f"a {type(value).__name__} has no JSON form: {value!r}"
+    raise InvalidValue(message)
+
+
+def decode(kind: type[_T], data: Any, *, where: str = "") -> _T:  # noqa: ANN401  # checked here
+    """A value of the dataclass ``kind`` from its JSON form.
+
+    ``where`` is put before the message of an error. Raises InvalidValue on an unknown key (with the near
+    match), a missing one, a wrong type, or a value that the type refuses.
+
+    >>> from pytest_agenteval.model.trajectory import Step
+    >>> decode(Step, {"kind": "tool", "nmae": "lookup"})
+    Traceback (most recent call last):
+    ...
+    pytest_agenteval.errors.InvalidValue: unknown key 'nmae' in a Step; did you mean 'name'?
+    """
+    try:
+        return typing.cast(_T, _dataclass_decoder(kind)(data))
+    except (InvalidValue, TypeError) as error:
+        message = f"{where}: {error}" if where else str(error)
+        raise InvalidValue(message) from error
+
+
+def format_time(at: datetime) -> str:
+    """ISO 8601 in UTC, ending in Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_time(text: object) -> datetime:
+    """An aware UTC instant from ISO 8601 text; a text without a zone is refused."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        message = f"{text!r} is not an ISO 8601 time"
+        raise InvalidValue(message) from error
+    if at.tzinfo is None:
+        message = f"the time {text!r} has no zone; write it like 2026-11-24T09:00:00Z"
+        raise InvalidValue(message)
+    return at.astimezone(UTC)
+
+
+def near(name: str, known: Sequence[str], *, cutoff: float = 0.6) -> str:
+    """The words '; did you mean …?' where a known name is near, else the empty text."""
+    match = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+@cache
+def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
+    found = []
+    for field in fields(kind):
+        made = field.default_factory() if field.default_factory is not MISSING else field.default
+        found.append((field.name, made))
+    return tuple(found)
+
+
+@cache
+def _dataclass_decoder(kind: type) -> _Decoder:
+    hints = typing.get_type_hints(kind)
+    known = {field.name: _decoder(hints[field.name]) for field in fields(kind) if field.init}
+    required = [name for name, default in _defaults(kind) if default is MISSING]
+
+    def read(data: Any) -> Any:  # noqa: ANN401  # checked here
+        if not isinstance(data, Mapping):
+            message = f"a {kind.__name__} is an object, not {data!r:.80}"
+            raise InvalidValue(message)
+        for name in data:
+            if name not in known:
+                message = f"unknown key {name!r} in a {kind.__name__}{near(name, list(known))}"
+                raise InvalidValue(message)
+        missing = [name for name in required if name not in data]
+        if missing:
+            message = f"a {kind.__name__} needs the key {missing[0]!r}"
+            raise InvalidValue(message)
+        return kind(**{name: _read_field(kind, name, known[name], item) for name, item in data.items()})
+
+    return read
+
+
+def _read_field(kind: type, name: str, decoder: _Decoder, item: object) -> object:
+    try:
+        return decoder(item)
+    except InvalidValue as error:
+        message = f"{name} of a {kind.__name__}: {error}"
+        raise InvalidValue(message) from error
+
+
+def _decoder(hint: Any) -> _Decoder:  # noqa: ANN401  # a type expression
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _union_decoder(arguments)
+    if origin is tuple:
+        return _tuple_decoder(arguments)
+    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+        return _mapping_decoder(_decoder(arguments[1]))
+    if origin is typing.Literal:
+        return _one_of(arguments)
+    if hint is datetime:
+        return parse_time
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint
+    if hasattr(hint, "__dataclass_fields__"):
+        return lambda data: _dataclass_decoder(hint)(data)
+    if hint in (str, int, float, bool):
+        return _plain_decoder(hint)
+    return lambda data: data  # JSON itself: any value
+
+
+def _union_decoder(arguments: tuple[Any, ...]) -> _Decoder:
+    if set(arguments) == {float, bool, type(None)}:
+        return lambda data: data if isinstance(data, bool) or data is None else _number(data)
+    (inner,) = [argument for argument in arguments if argument is not type(None)]
+    read = _decoder(inner)
+    return lambda data: None if data is None else read(data)
+
+
+def _tuple_decoder(arguments: tuple[Any, ...]) -> _Decoder:
+    read = _decoder(arguments[0])
+
+    def items(data: Any) -> tuple[Any, ...]:  # noqa: ANN401  # checked here
+        if isinstance(data, str) or not isinstance(data, Sequence):
+            message = f"a list is due, not {data!r:.80}"
+            raise InvalidValue(message)
+        return tuple(read(item) for item in data)
+
+    return items
+
+
+def _mapping_decoder(read: _Decoder) -> _Decoder:
+    def items(data: Any) -> dict[str, Any]:  # noqa: ANN401  # checked here
+        if not isinstance(data, Mapping):
+            message = f"an object is due, not {data!r:.80}"
+            raise InvalidValue(message)
+        return {key: read(item) for key, item in data.items()}
+
+    return items
+
+
+def _one_of(allowed: tuple[Any, ...]) -> _Decoder:
+    def choose(data: Any) -> Any:  # noqa: ANN401  # checked here
+        if data not in allowed:
+            message = f"one of {', '.join(map(repr, allowed))} is due, not {data!r:.80}"
+            raise InvalidValue(message)
+        return data
+
+    return choose
+
+
+def _plain_decoder(kind: type) -> _Decoder:
+    def check(data: Any) -> Any:  # noqa: ANN401  # checked here
+        if kind is float:
+            return _number(data)
+        if type(data) is not kind:
+            message = f"a {kind.__name__} is due, not {data!r:.80}"
+            raise InvalidValue(message)
+        return data
+
+    return check
+
+
+def _number(data: Any) -> float:  # noqa: ANN401  # checked here
+    if isinstance(data, bool) or not isinstance(data, int | float):
+        message = f"a number is due, not {data!r:.80}"
+        raise InvalidValue(message)
+    return float(data)

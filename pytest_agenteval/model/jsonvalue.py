@@ -1,0 +1,104 @@
+"""JSON as values: one canonical form, one digest, and a strict reader."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pytest_agenteval.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    JSON: TypeAlias = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
+    """What a case may hold and an agent may answer."""
+else:
+    JSON = object  # the recursive form cannot be evaluated, and the codec reads the hints of the types
+
+MAX_DEPTH = 100
+"""Deeper nesting than this is refused: Python's own reader would run out of stack."""
+
+
+def canonical(value: object) -> str:
+    """The one text of a JSON value: sorted keys, no spaces, finite numbers only.
+
+    >>> canonical({"b": 1, "a": [True, None]})
+    '{"a":[true,null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: object, *, length: int = 16) -> str:
+    """The first hexadecimal digits of the SHA-256 of the canonical text.
+
+    Lone surrogates are replaced first, since they have no UTF-8 form.
+
+    >>> digest({"a": 1}) == digest({"a": 1})
+    True
+    """
+    return hashlib.sha256(canonical(value).encode("utf-8", "replace")).hexdigest()[:length]
+
+
+def parse(text: str) -> Any:  # noqa: ANN401  # JSON text can hold any JSON value
+    """Read JSON text strictly.
+
+    Raises InvalidValue on text that is not JSON, on NaN, Infinity and numbers too large to hold, on a
+    key given twice, and on nesting deeper than ``MAX_DEPTH``.
+
+    >>> parse('{"a": 1, "a": 2}')
+    Traceback (most recent call last):
+    ...
+    pytest_agenteval.errors.InvalidValue: the key 'a' stands twice in one object
+    """
+    _refuse_depth(text)
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        raise InvalidValue(message) from error
+    except ValueError as error:
+        raise InvalidValue(str(error)) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        message = f"the key {twice!r} stands twice in one object"
+        raise InvalidValue(message)
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    message = f"{name} is not a JSON number; leave the value out, or use null"
+    raise InvalidValue(message)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        message = f"the number {text} is too large to hold"
+        raise InvalidValue(message)
+    return value
+
+
+def _refuse_depth(text: str) -> None:
+    """Count brackets outside strings; the text need not be valid JSON for that."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth, inside, escaped = 0, False, False
+    for letter in text:
+        if inside:
+            inside = escaped or letter != '"'
+            escaped = letter == "\\" and not escaped
+        elif letter == '"':
+            inside = True
+        elif letter in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                message = f"nested deeper than {MAX_DEPTH} levels"
+                raise InvalidValue(message)
+        elif letter in "]}":
+            depth -= 1

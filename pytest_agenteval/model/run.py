@@ -1,0 +1,75 @@
+"""A run: one session over one or more suites, and the window of runs that a report looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from pytest_agenteval.errors import InvalidValue
+from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.score import MetricSpec
+from pytest_agenteval.model.trial import Trial
+
+Mode = Literal["live", "replay", "import"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What is known of a run besides its trials.
+
+    ``partial`` names the suites of which only a part ran: they become neither baseline nor a week's
+    value. ``specs`` are the metrics as they were in this run, by name.
+    """
+
+    id: str
+    started: datetime
+    ended: datetime | None = None
+    mode: Mode = "live"
+    partial: tuple[str, ...] = ()
+    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.started.tzinfo is None:
+            message = f"the start of run {self.id!r} has no time zone; times are aware UTC"
+            raise InvalidValue(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """A run with its trials in canonical order (suite, case id, attempt) and its estimates."""
+
+    run: Run
+    trials: Sequence[Trial]
+    estimates: tuple[Estimate, ...] = ()
+
+    def suites(self) -> tuple[str, ...]:
+        """The suites of which the run has trials."""
+        return tuple(sorted({trial.case.suite for trial in self.trials}))
+
+    def of_suite(self, suite: str) -> list[Trial]:
+        """The trials of one suite."""
+        return [trial for trial in self.trials if trial.case.suite == suite]
+
+
+def week_of(at: datetime) -> str:
+    """The ISO week of the UTC instant.
+
+    >>> from datetime import UTC, datetime
+    >>> week_of(datetime(2027, 1, 1, tzinfo=UTC))
+    '2026-W53'
+    """
+    return at.astimezone(UTC).strftime("%G-W%V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeekValue:
+    """The value of one metric of one suite in one ISO week: that of the week's last whole run."""
+
+    week: str
+    suite: str
+    run: str
+    at: datetime
+    estimate: Estimate
