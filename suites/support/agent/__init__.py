@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pytest_agenteval import AgentIdentity, Trajectory
 from suites.support.agent.mail import Mail, read_mail
-from suites.support.agent.order_numbers import order_numbers
+from suites.support.agent.order_numbers import order_numbers, order_numbers_v2
 from suites.support.agent.queues import speaks_of, weigh, wish
 from suites.support.agent.tools import Desk, Order, thing_named_in
 
@@ -29,6 +29,11 @@ _ABOUT_AN_ORDER = {"safety", "legal", "disputes", "changes", "returns", "deliver
 def triage(input: str) -> Trajectory:
     """What the desk does with a mail: queue, priority, order number and reply."""
     return _work_on(read_mail(input), order_numbers, AgentIdentity(name="support-triage", version="1"))
+
+
+def triage_v2(input: str) -> Trajectory:
+    """The same desk after the change of how order numbers are found."""
+    return _work_on(read_mail(input), order_numbers_v2, AgentIdentity(name="support-triage", version="2"))
 
 
 def _work_on(mail: Mail, find_numbers: FindNumbers, identity: AgentIdentity) -> Trajectory:

@@ -13,6 +13,7 @@ _ANY_FORM = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_LETTER_DASH_DIGITS = re.compile(r"\b[AM]-\d{5}\b", re.IGNORECASE)
 
 
 def order_numbers(text: str) -> list[str]:
@@ -22,3 +23,14 @@ def order_numbers(text: str) -> list[str]:
     ['A-10234', 'A-10235']
     """
     return [f"A-{''.join(found.groups('')).replace(' ', '')}" for found in _ANY_FORM.finditer(text)]
+
+
+def order_numbers_v2(text: str) -> list[str]:
+    """The numbers in the order in which they stand; marketplace orders (M-) are found too.
+
+    Version 2: asks for the letter and the dash, so that a tracking number is no longer looked up as an order.
+
+    >>> order_numbers_v2("Order A-10234 and M-20417, tracking number 99310")
+    ['A-10234', 'M-20417']
+    """
+    return [found.upper() for found in _LETTER_DASH_DIGITS.findall(text)]
