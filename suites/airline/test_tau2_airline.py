@@ -1,0 +1,25 @@
+"""τ²-bench: two models on the 50 tasks of the airline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_agenteval import agent_cases, load_cases
+from suites.airline.tau2 import METRICS, recorded
+
+if TYPE_CHECKING:
+    from pytest_agenteval import Trial
+    from pytest_agenteval.contracts import Agent
+
+
+@pytest.fixture(scope="session", params=["azure-gpt-4o", "claude-sonnet-4-5"])
+def agent(request: pytest.FixtureRequest) -> Agent:
+    """A recorded run: a suite of its own, with baselines of its own."""
+    return recorded(request.param)
+
+
+@agent_cases(load_cases("tau2_airline.jsonl"), metrics=METRICS)
+def test_airline_request(trial: Trial) -> None:
+    assert trial.trajectory.seconds is not None, "each run of this corpus was timed"

@@ -1,0 +1,25 @@
+"""τ²-bench: a model and its fine-tuned version on 20 tasks of the airline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_agenteval import agent_cases, load_cases
+from suites.airline.tau2 import METRICS, recorded
+
+if TYPE_CHECKING:
+    from pytest_agenteval import Trial
+    from pytest_agenteval.contracts import Agent
+
+
+@pytest.fixture(scope="session", params=["gpt-4.1", "gpt-4.1-sft"])
+def agent(request: pytest.FixtureRequest) -> Agent:
+    """A recorded run: a suite of its own, with baselines of its own."""
+    return recorded(request.param)
+
+
+@agent_cases(load_cases("tau2_airline_test.jsonl"), metrics=METRICS)
+def test_airline_request_after_tuning(trial: Trial) -> None:
+    assert trial.trajectory.seconds is not None, "each run of this corpus was timed"
