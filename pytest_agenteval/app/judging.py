@@ -1,0 +1,171 @@
+"""The end of a run: aggregate, compare with the baselines, gate, seal, and write the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from pytest_agenteval.app.runs import Plan, RunOptions
+from pytest_agenteval.app.settings import TABLE
+from pytest_agenteval.app.workspace import Workspace
+from pytest_agenteval.errors import AgentEvalError, BaselineError
+from pytest_agenteval.model.baseline import Bar, Baseline
+from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.run import FinishedRun, Run
+from pytest_agenteval.model.trial import Trial
+from pytest_agenteval.model.verdict import Outcome, Verdict
+from pytest_agenteval.pipeline import exits
+from pytest_agenteval.pipeline.aggregate import Measured, measure_all
+from pytest_agenteval.pipeline.gate import ERROR_RATE, Gated, Policy, judge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One reason for an exit code, in words."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What came of a run. ``code`` is what stands of its causes, pytest's own code apart."""
+
+    finished: FinishedRun
+    verdicts: tuple[Verdict, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    not_evaluated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def code(self) -> int:
+        """The exit code that stands."""
+        return exits.standing(cause.code for cause in self.causes)
+
+
+def judge_run(run: Run, trials: Sequence[Trial], plan: Plan, workspace: Workspace, options: RunOptions) -> Judged:
+    """Judge the trials of a run against the baselines of the workspace.
+
+    Nothing is written. What keeps a metric from being judged (a baseline that cannot be read, a gating
+    metric that nothing measured) becomes a cause with exit code 4, and the rest is judged all the same.
+    """
+    ordered = sorted(trials, key=lambda trial: trial.key)
+    unfinished = plan.keys() - {trial.key for trial in ordered}
+    partial = tuple(sorted({*plan.partial, *(suite for suite, _, _ in unfinished)}))
+    suites = sorted({trial.case.suite for trial in ordered})
+    measured = {
+        suite: measure_all(suite, plan.specs, [trial for trial in ordered if trial.case.suite == suite])
+        for suite in suites
+    }
+    causes = [Cause(code=exits.USAGE, text=problem) for problem in plan.problems]
+    if not plan.planned and not plan.problems:
+        causes.append(Cause(code=exits.NOTHING_COLLECTED, text="no case was selected: there is nothing to judge"))
+    gated: list[Gated] = []
+    ungated: list[Verdict] = []
+    for suite in suites:
+        found, verdicts, problems = _gated(suite, measured[suite], workspace, partial=suite in partial)
+        gated += found
+        ungated += verdicts
+        causes += [Cause(code=exits.USAGE, text=problem) for problem in problems]
+    verdicts = tuple(sorted([*judge(gated, Policy(mode=options.gate)), *ungated], key=lambda one: (one.suite, one.metric)))
+    causes += _causes(verdicts, partial, options)
+    estimates = tuple(one.estimate for suite in suites for one in measured[suite])
+    finished = FinishedRun(run=replace(run, partial=partial, specs=plan.specs), trials=ordered, estimates=estimates)
+    reasons = {f"{one.suite}/{one.spec.name}": one.not_evaluated for suite in suites for one in measured[suite]}
+    return Judged(finished=finished, verdicts=verdicts, causes=tuple(causes), not_evaluated=reasons)
+
+
+def _gated(
+    suite: str, measured: Sequence[Measured], workspace: Workspace, *, partial: bool
+) -> tuple[list[Gated], list[Verdict], list[str]]:
+    """The gating metrics of a suite; the verdict where none gates; and what stands in the way."""
+    by_name = {one.spec.name: one for one in measured}
+    table = workspace.settings.gate_of(suite)
+    problems, baselines = _baselines(workspace, suite)
+    names = sorted({*table, *baselines, ERROR_RATE})
+    gated = []
+    for name in names:
+        if name not in by_name:
+            problems.append(
+                f"{suite}/{name} gates, but no test of this run measured it. Name {name!r} in metrics= of a test, "
+                f"or take it out of [{TABLE}.suites.{suite}.gate] and out of the baselines"
+            )
+            continue
+        baseline = baselines.get(name)
+        bar, loosened = effective_bar(table.get(name), baseline, name)
+        gated.append(Gated(measured=by_name[name], bar=bar, baseline=baseline, loosened=loosened, partial=partial))
+    nothing = [] if set(names) - {ERROR_RATE} else [_nothing_gates(suite)]
+    return gated, nothing, problems
+
+
+def _baselines(workspace: Workspace, suite: str) -> tuple[list[str], dict[str, Baseline]]:
+    problems, found = [], {}
+    for metric in workspace.baselines.metrics(suite):
+        try:
+            baseline = workspace.baselines.read(suite, metric)
+        except BaselineError as error:
+            problems.append(str(error))
+            continue
+        if baseline is not None:
+            found[metric] = baseline
+    return problems, found
+
+
+def effective_bar(wanted: Bar | None, baseline: Baseline | None, metric: str) -> tuple[Bar, str]:
+    """The bar that counts, and where the settings are looser than what was approved.
+
+    Stricter settings count at once; looser ones are told, and the approved ones go on counting.
+    """
+    wanted = wanted or Bar()
+    if metric == ERROR_RATE and wanted.ceiling is None:
+        wanted = replace(wanted, ceiling=0.0)
+    if baseline is None:
+        return wanted, ""
+    approved, loosened, strict = baseline.bar, [], {}
+    for name, stricter in (("floor", max), ("ceiling", min), ("margin", min)):
+        mine, its = getattr(wanted, name), getattr(approved, name)
+        if mine is not None and its is not None and stricter(mine, its) != mine:
+            loosened.append(f"{name} {mine:g} where {its:g} was approved")
+        known = [value for value in (mine, its) if value is not None]
+        strict[name] = stricter(known) if known else None
+    return Bar(**strict), ", ".join(loosened)
+
+
+def _nothing_gates(suite: str) -> Verdict:
+    return Verdict(
+        suite=suite,
+        metric="*",
+        outcome=Outcome.NO_BASELINE,
+        message="no metric of this suite gates, so nothing stops a regression",
+        next_step=f"Choose one: pytest-agenteval baseline approve {suite} --metric success --reason '…'",
+    )
+
+
+def _causes(verdicts: Iterable[Verdict], partial: tuple[str, ...], options: RunOptions) -> list[Cause]:
+    causes = [
+        Cause(code=code, text=f"{verdict.suite}/{verdict.metric}: {verdict.outcome}")
+        for verdict in verdicts
+        if not (verdict.suite in partial and options.partial_is_meant)
+        and (code := exits.code_of(verdict, options.gate)) != exits.OK
+    ]
+    if partial and not options.partial_is_meant and not causes:
+        causes.append(Cause(code=exits.INCONCLUSIVE, text=f"only a part of {', '.join(partial)} ran"))
+    return causes
+
+
+def seal(judged: Judged, workspace: Workspace) -> list[Cause]:
+    """Keep the run in the history. A failure is told as a cause with exit code 12, never raised."""
+    if not judged.finished.trials:
+        return []
+    try:
+        workspace.history.append(judged.finished)
+    except AgentEvalError as error:
+        return [Cause(code=exits.INTEGRITY, text=str(error))]
+    return []
+
+
+def estimates_by_suite(judged: Judged) -> dict[str, list[Estimate]]:
+    """The estimates of the run, suite by suite."""
+    found: dict[str, list[Estimate]] = {}
+    for estimate in judged.finished.estimates:
+        found.setdefault(estimate.suite, []).append(estimate)
+    return found

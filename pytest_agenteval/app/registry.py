@@ -1,0 +1,124 @@
+"""What plug-ins and the project itself bring: metrics, sections, redactors, agents. One pluggy manager."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pluggy
+
+from pytest_agenteval import hookspecs
+from pytest_agenteval.contracts import Agent, Metric, Redactor, Section
+from pytest_agenteval.errors import AgentEvalError, MetricError, SettingsError
+from pytest_agenteval.model.codec import near
+
+ALWAYS_MEASURED = ("error_rate", "latency_seconds", "tokens", "cost_usd")
+"""Scored on every trial, whatever a test names."""
+
+
+class BuiltIn:
+    """What comes with the project, through the same hooks as anybody's."""
+
+    @hookspecs.hookimpl
+    def agenteval_metrics(self) -> Sequence[Metric]:
+        """The metrics that go by a plain name."""
+        from pytest_agenteval.metrics import built_in_metrics
+
+        return built_in_metrics()
+
+    @hookspecs.hookimpl
+    def agenteval_redactors(self) -> Sequence[Redactor]:
+        """Known forms of secrets, and the values of secret-named environment variables."""
+        from pytest_agenteval.store.redaction import environment_secrets, secret_patterns
+
+        return [secret_patterns, environment_secrets(os.environ)]
+
+    @hookspecs.hookimpl
+    def agenteval_sections(self) -> Sequence[Section]:
+        """The sections of the report."""
+        from pytest_agenteval.report.sections import built_in_sections
+
+        return built_in_sections()
+
+
+class Registry:
+    """Asks the plug-ins. A plug-in that names what another has already named is an error."""
+
+    def __init__(self, plugins: Iterable[object] = (), modules: Iterable[str] = ()) -> None:
+        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._manager.register(BuiltIn())
+        self._manager.load_setuptools_entrypoints("pytest_agenteval")
+        for plugin in [*plugins, *map(_imported, modules)]:
+            if not self._manager.is_registered(plugin):
+                self._manager.register(plugin)
+        self._metrics: dict[str, Metric] | None = None
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """All metrics by name."""
+        if self._metrics is None:
+            found = [metric for several in self._manager.hook.agenteval_metrics() for metric in several]
+            self._metrics = _by_name(found, lambda metric: metric.spec.name, "metric")
+        return self._metrics
+
+    def metric(self, named: str | Metric) -> Metric:
+        """The metric of that name, or the metric itself. Raises MetricError with the near match."""
+        if not isinstance(named, str):
+            if not hasattr(named, "spec"):
+                message = f"{named!r} is no metric: decorate the function with @metric, or name a built-in one"
+                raise MetricError(message)
+            return named
+        if named not in self.metrics:
+            message = f"there is no metric {named!r}{near(named, list(self.metrics))}"
+            raise MetricError(message)
+        return self.metrics[named]
+
+    def sections(self) -> list[Section]:
+        """The report's sections in their order."""
+        found = [section for several in self._manager.hook.agenteval_sections() for section in several]
+        return sorted(_by_name(found, lambda section: section.name, "section").values(), key=lambda one: one.order)
+
+    def redactors(self) -> list[Redactor]:
+        """Every redactor."""
+        return [redactor for several in self._manager.hook.agenteval_redactors() for redactor in several]
+
+    def agent(self, target: str) -> Agent | None:
+        """The agent that a plug-in makes of the target, or None."""
+        made: Agent | None = self._manager.hook.agenteval_agent(target=target, options={})
+        return made
+
+    def observe(self, hook: str, **values: object) -> None:
+        """Tell the observers; an exception of theirs becomes a warning and changes nothing."""
+        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+            try:
+                implementation.function(*(values[name] for name in implementation.argnames))
+            except Exception as error:  # noqa: BLE001  # an observer cannot alter a verdict
+                message = f"{hook} of {implementation.plugin_name}: {type(error).__name__}: {error}"
+                warnings.warn(message, stacklevel=2)
+
+
+def offers_hooks(plugin: object) -> bool:
+    """Whether an object has any ``agenteval_`` hook."""
+    return any(name.startswith("agenteval_") for name in dir(plugin))
+
+
+def _imported(name: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        message = f"the plug-in {name!r} of [tool.pytest-agenteval] plugins cannot be imported: {error}"
+        raise SettingsError(message) from error
+
+
+def _by_name(found: Sequence[Any], name_of: Callable[[Any], str], what: str) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for one in found:
+        if name_of(one) in named:
+            message = f"two plug-ins bring a {what} {name_of(one)!r}: {named[name_of(one)]!r} and {one!r}. Rename one"
+            raise AgentEvalError(message)
+        named[name_of(one)] = one
+    return named

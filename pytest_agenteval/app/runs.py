@@ -1,0 +1,177 @@
+"""The life of one run: its plan, its trials one by one, and their journal."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pytest_agenteval.app.registry import ALWAYS_MEASURED, Registry
+from pytest_agenteval.app.settings import Settings
+from pytest_agenteval.app.targets import Targets
+from pytest_agenteval.contracts import Agent, Call, Metric
+from pytest_agenteval.model.case import Case
+from pytest_agenteval.model.jsonvalue import digest
+from pytest_agenteval.model.run import Run
+from pytest_agenteval.model.score import MetricSpec
+from pytest_agenteval.model.trial import Trial, TrialKey
+from pytest_agenteval.pipeline.gate import GateMode
+from pytest_agenteval.pipeline.run import CallLimits, Clock, Engine
+from pytest_agenteval.metrics.scoring import score_trial
+from pytest_agenteval.stats import stable_seed
+from pytest_agenteval.store.journal import Journal
+from pytest_agenteval.store.redaction import Redaction, SafeTrial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line asks of a run."""
+
+    mode: Literal["live", "replay"] = "live"
+    gate: GateMode = "merge"
+    agent: str | None = None
+    repeats: int | None = None
+    record: bool = False
+    partial_is_meant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One item of a run: an attempt of an agent at a case, and the metrics that its test asks for."""
+
+    suite: str
+    case: Case
+    attempt: int = 1
+    metrics: tuple[Metric, ...] = ()
+
+    @property
+    def key(self) -> TrialKey:
+        """Suite, case id and attempt; items with the same key share the trial."""
+        return (self.suite, self.case.id, self.attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a process collected: the keys of its trials, the metrics, what is partial, what is wrong.
+
+    ``shares`` maps each item to the trial it belongs to, so that xdist deals whole trials.
+    """
+
+    planned: tuple[tuple[str, str, str], ...] = ()
+    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
+    partial: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    shares: Mapping[str, str] = field(default_factory=dict)
+
+    def keys(self) -> set[TrialKey]:
+        """The planned trials."""
+        return {(suite, case, int(attempt)) for suite, case, attempt in self.planned}
+
+
+def plan_of(
+    jobs: Mapping[str, Job], *, partial: Iterable[str] = (), problems: Iterable[str] = ()
+) -> Plan:
+    """The plan of the items (by node id) that will run. Two metrics of one name must be the same."""
+    specs: dict[str, MetricSpec] = {}
+    wrong = list(problems)
+    for job in jobs.values():
+        for metric in job.metrics:
+            if specs.setdefault(metric.spec.name, metric.spec) != metric.spec:
+                wrong.append(f"two metrics of this run are named {metric.spec.name!r} but differ. Rename one of them")
+    return Plan(
+        planned=tuple(sorted({(job.suite, job.case.id, str(job.attempt)) for job in jobs.values()})),
+        specs=dict(sorted(specs.items())),
+        partial=tuple(sorted(set(partial))),
+        problems=tuple(dict.fromkeys(wrong)),
+        shares={node: digest([job.suite, job.case.id]) for node, job in jobs.items()},
+    )
+
+
+def new_run_id(clock: Clock) -> str:
+    """A run's id: the UTC second and six random digits, so that ids sort by time and never meet."""
+    return f"{clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def with_always_measured(metrics: Sequence[Metric | str], registry: Registry) -> tuple[Metric, ...]:
+    """The metrics that a test names, and those that are scored on every trial."""
+    named = [registry.metric(one) for one in (*metrics, *ALWAYS_MEASURED)]
+    return tuple({metric.spec.name: metric for metric in named}.values())
+
+
+class Trials:
+    """Makes, scores and keeps the trials of one process of a run."""
+
+    def __init__(
+        self, run: Run, settings: Settings, registry: Registry, options: RunOptions, clock: Clock, name: str = "main"
+    ) -> None:
+        self._run, self._registry, self._options = run, registry, options
+        limits = CallLimits(
+            seconds=settings.agent_timeout, retries=settings.retries, infrastructure=settings.infrastructure
+        )
+        self._engine = Engine(limits, clock)
+        self._targets = Targets(settings, registry, options.mode, options.agent)
+        self._redaction = Redaction(registry.redactors())
+        self._journal = Journal(run_folder(settings, run.id), name)
+        self._finished: dict[TrialKey, Trial] = {}
+
+    @property
+    def replaces_the_fixture(self) -> bool:
+        """Whether the command line names the agent, so that the user's fixture is not set up."""
+        return self._targets.given
+
+    def trial(self, job: Job, agent: object) -> Trial:
+        """The trial of the job; made at the first call, the same one for all items that share it."""
+        if job.key not in self._finished:
+            seed = stable_seed([job.suite, job.case.id, str(job.attempt)])
+            call = Call(case=job.case, attempt=job.attempt, seed=seed)
+            self._keep(job, self._engine.trial(self._id_of(job), self.agent(job, agent), call))
+        return self._finished[job.key]
+
+    def finished(self, job: Job) -> Trial | None:
+        """The trial of the job if there is one yet."""
+        return self._finished.get(job.key)
+
+    def record(self, job: Job, agent: object, answer: object) -> Trial:
+        """The trial of a test that called its agent itself and hands over what came of it."""
+        from pytest_agenteval.agents import adapt
+
+        def given() -> object:
+            return answer
+
+        del agent
+        call = Call(case=job.case, attempt=job.attempt)
+        self._keep(job, self._engine.trial(self._id_of(job), adapt(given), call))
+        return self._finished[job.key]
+
+    def agent(self, job: Job, fixture: object) -> Agent:
+        """The agent of the job: what the command line names, or else what the fixture gave."""
+        from pytest_agenteval.agents import adapt
+
+        return self._targets.agent_for(job.suite) or adapt(fixture)
+
+    def score(self, job: Job, trial: Trial) -> SafeTrial:
+        """Score the trial by the job's metrics, redact it, and write it to the journal."""
+        scored = trial.with_scores(score_trial(metric, trial) for metric in job.metrics)
+        safe = self._redaction.trial(scored)
+        self._journal.scored(safe)
+        self._registry.observe("agenteval_trial_scored", trial=safe)
+        return safe
+
+    def close(self) -> None:
+        """End the threads and close the journal."""
+        self._engine.close()
+        self._journal.close()
+
+    def _keep(self, job: Job, trial: Trial) -> None:
+        self._finished[job.key] = trial
+        self._journal.called(self._redaction.trial(trial))
+
+    def _id_of(self, job: Job) -> str:
+        return f"{self._run.id}-{digest([job.suite, job.case.id, job.attempt], length=8)}"
+
+
+def run_folder(settings: Settings, run_id: str) -> Path:
+    """Where the journals of a run lie until it is sealed."""
+    return settings.path("work") / "runs" / run_id

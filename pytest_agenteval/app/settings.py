@@ -1,0 +1,90 @@
+"""The settings of a project: ``[tool.pytest-agenteval]`` in pyproject.toml, read once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_agenteval.errors import InvalidValue, SettingsError
+from pytest_agenteval.model.baseline import Bar
+from pytest_agenteval.model.codec import decode
+
+TABLE = "tool.pytest-agenteval"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteSettings:
+    """The table of one suite: ``gate`` names the metrics that gate, each with its bar."""
+
+    gate: Mapping[str, Bar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a project has set; each key has a default. Paths are relative to ``root``.
+
+    ``owner`` is who answers for the agents. ``agent_timeout`` (seconds) and ``retries`` limit a trial.
+    ``infrastructure`` lists exceptions that are the provider's. ``plugins`` are modules with ``agenteval_``
+    hooks that the command loads. ``templates`` is a folder whose Jinja templates go before the built-in ones.
+    """
+
+    owner: str = ""
+    agent_timeout: float = 60.0
+    retries: int = 2
+    infrastructure: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+    suite_folder: str = "suites"
+    baselines: str = "baselines"
+    history: str = "history"
+    reports: str = "reports"
+    audit: str = "audit"
+    templates: str = "templates"
+    work: str = ".agenteval"
+    suites: Mapping[str, SuiteSettings] = field(default_factory=dict)
+    root: str = "."
+
+    def path(self, name: str) -> Path:
+        """The absolute path of one of the path settings."""
+        return Path(self.root) / str(getattr(self, name))
+
+    def gate_of(self, suite: str) -> Mapping[str, Bar]:
+        """The gate table of a suite; a suite of a parametrised agent, ``refunds[gpt]``, has that of refunds."""
+        found = self.suites.get(suite) or self.suites.get(suite.partition("[")[0]) or SuiteSettings()
+        return found.gate
+
+
+def load_settings(root: Path) -> Settings:
+    """Read the settings of the project at ``root``. No file, or no table in it, gives the defaults.
+
+    Raises SettingsError, naming the key and the near match.
+    """
+    file = root / "pyproject.toml"
+    try:
+        table = tomllib.loads(file.read_text("utf-8-sig")).get("tool", {}).get("pytest-agenteval", {})
+    except FileNotFoundError:
+        table = {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{file} cannot be read: {error}. Mend the file"
+        raise SettingsError(message) from error
+    return parse_settings(table, root=root, where=f"[{TABLE}] in {file.name}")
+
+
+def parse_settings(table: Mapping[str, Any], *, root: Path, where: str = TABLE) -> Settings:
+    """Settings from the table as TOML gives it.
+
+    >>> parse_settings({"suites": {"refunds": {"gate": {"success": {"flor": 0.8}}}}}, root=Path())
+    Traceback (most recent call last):
+    ...
+    pytest_agenteval.errors.SettingsError: tool.pytest-agenteval: suites of a Settings: gate of a SuiteSettings: \
+unknown key 'flor' in a Bar; did you mean 'floor'?
+    """
+    if "root" in table:
+        message = f"{where}: unknown key 'root'; paths are relative to the file's folder"
+        raise SettingsError(message)
+    try:
+        return decode(Settings, {**table, "root": str(root)}, where=where)
+    except InvalidValue as error:
+        raise SettingsError(str(error)) from error

@@ -1,0 +1,43 @@
+"""The stores of a project, opened where its settings say."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from pytest_agenteval.app.settings import Settings, load_settings
+from pytest_agenteval.store.audit import Audit
+from pytest_agenteval.store.baselines import Baselines
+from pytest_agenteval.store.history import History
+
+
+class Workspace:
+    """One project's baselines, history and audit log."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @classmethod
+    def at(cls, root: Path) -> Workspace:
+        """The workspace of the project in the folder ``root``."""
+        return cls(load_settings(root))
+
+    @cached_property
+    def audit(self) -> Audit:
+        """The log of changes."""
+        return Audit(self.settings.path("audit") / "changes.jsonl")
+
+    @cached_property
+    def baselines(self) -> Baselines:
+        """The approved references."""
+        return Baselines(self.settings.path("baselines"), self.audit)
+
+    @cached_property
+    def history(self) -> History:
+        """The finished runs."""
+        return History(self.settings.path("history"), self.settings.path("work") / "index.sqlite")
+
+    @property
+    def verdict_file(self) -> Path:
+        """The verdict of the last run."""
+        return self.settings.path("work") / "verdict.json"

@@ -1,0 +1,1 @@
+"""Run, score, aggregate, compare, gate: one module a stage, pure but for run."""

@@ -1,0 +1,177 @@
+"""From trials to one number a metric: the values per case, and the estimate with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_agenteval import stats
+from pytest_agenteval.model.estimate import CaseScores, Estimate
+from pytest_agenteval.model.score import MetricSpec, Score
+from pytest_agenteval.model.trial import Trial
+
+CONFIDENCE = 0.95
+"""Intervals in reports are two-sided at this level."""
+
+_ROUNDING = 1e-12
+"""An interval may miss its own estimate by a rounding error; it is widened by no more than that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One metric over one suite: its estimate, the values behind it, and the cases without a value."""
+
+    suite: str
+    spec: MetricSpec
+    estimate: Estimate
+    cases: Mapping[str, CaseScores]
+    not_evaluated: Mapping[str, str] = field(default_factory=dict)
+    not_asked: frozenset[str] = frozenset()
+
+    @property
+    def missing_share(self) -> float:
+        """Share of the cases whose value is missing, of those that expect one; 0 where there are none.
+
+        A case that has no such expectation (``not_asked``) does not ask for the metric: nothing is missing.
+        """
+        missing = len(self.not_evaluated.keys() - self.not_asked)
+        return missing / (len(self.cases) + missing) if missing else 0.0
+
+
+def measure(suite: str, spec: MetricSpec, trials: Sequence[Trial]) -> Measured:
+    """Aggregate the scores of one metric over the trials of one suite.
+
+    Trials that were never asked for the metric do not count. The case is the unit: the attempts of a case
+    are averaged first (or counted, for pass_at_k and pass_hat_k). A case none of whose attempts has a
+    value is *not evaluated*, with the reason of its first attempt.
+    """
+    asked = [(trial, score) for trial in trials if (score := trial.score(spec.name)) is not None]
+    by_case: dict[str, list[tuple[Trial, Score]]] = {}
+    for trial, score in sorted(asked, key=lambda pair: pair[0].key):
+        by_case.setdefault(trial.case.id, []).append((trial, score))
+    kind, k = _pass_rule(spec.aggregate)
+    cases, reasons, not_asked = {}, {}, set()
+    for case_id, pairs in by_case.items():
+        known = [(trial, float(score.value)) for trial, score in pairs if score.value is not None]
+        values = [value for _, value in known]
+        if kind and len(values) >= k:
+            values = [_pass_value(kind, len(values), round(sum(values)), k)]
+        if not values or (kind and len(known) < k):
+            reasons[case_id] = pairs[0][1].reason or f"{len(known)} of the {k} attempts needed"
+            not_asked |= {case_id} if all(_not_asked(score) for _, score in pairs) else set()
+            continue
+        answers = tuple(trial.answer_digest for trial, _ in known)
+        cases[case_id] = CaseScores(
+            fingerprint=pairs[0][0].case_fingerprint, values=tuple(values), answers=answers if not kind else ()
+        )
+    estimate = _estimate(suite, spec, cases, len(reasons), [score for _, score in asked])
+    return Measured(
+        suite=suite,
+        spec=spec,
+        estimate=estimate,
+        cases=cases,
+        not_evaluated=reasons,
+        not_asked=frozenset(not_asked),
+    )
+
+
+def measure_all(suite: str, specs: Mapping[str, MetricSpec], trials: Sequence[Trial]) -> list[Measured]:
+    """Every metric that the trials of the suite were scored by, in the order of the names."""
+    names = sorted({score.metric for trial in trials for score in trial.scores})
+    return [measure(suite, specs[name], trials) for name in names]
+
+
+def bounds_of(measured: Measured, *, confidence: float) -> tuple[float | None, float | None]:
+    """The two ends of the metric's interval at another confidence; (None, None) where it has none."""
+    if not measured.cases or measured.spec.aggregate == "ece":
+        return None, None
+    return _interval(measured.spec, list(measured.cases.values()), [], confidence)[1:3]
+
+
+def is_binary(cases: Iterable[CaseScores]) -> bool:
+    """Whether every value is 0 or 1."""
+    return all(value in (0.0, 1.0) for case in cases for value in case.values)
+
+
+def _estimate(
+    suite: str, spec: MetricSpec, cases: Mapping[str, CaseScores], missing: int, scores: Sequence[Score]
+) -> Estimate:
+    value, low, high, method = (
+        _interval(spec, list(cases.values()), scores, CONFIDENCE) if cases else (None, None, None, "")
+    )
+    if value is not None:
+        low = None if low is None else min(low, value) if low - value < _ROUNDING else low
+        high = None if high is None else max(high, value) if value - high < _ROUNDING else high
+    return Estimate(
+        suite=suite,
+        metric=spec.name,
+        metric_version=spec.version,
+        n=len(cases),
+        n_not_evaluated=missing,
+        value=value,
+        low=low,
+        high=high,
+        confidence=CONFIDENCE,
+        method=method,
+    )
+
+
+_Interval = tuple[float | None, float | None, float | None, str]
+
+
+def _interval(
+    spec: MetricSpec, cases: list[CaseScores], scores: Sequence[Score], confidence: float
+) -> _Interval:
+    if spec.aggregate == "ece":
+        return _calibration_error(scores)
+    if spec.aggregate[0] == "p" and spec.aggregate[1:].isdigit():
+        return _quantile(int(spec.aggregate[1:]) / 100, cases, confidence)
+    if _pass_rule(spec.aggregate)[0]:
+        return _proportion([case.mean for case in cases], 1.0, confidence)
+    repeats = sum(len(case.values) for case in cases) / len(cases)
+    if spec.range == (0.0, 1.0) and is_binary(cases):
+        return _proportion([case.mean for case in cases], repeats, confidence)
+    limits = stats.mean_ci([case.mean for case in cases], confidence, bounds=spec.range)
+    return limits["mean"], limits["lo"], limits["hi"], "t"
+
+
+def _proportion(means: list[float], repeats: float, confidence: float) -> _Interval:
+    value = stats.exact_mean(means)
+    if repeats == 1.0 and all(mean in (0.0, 1.0) for mean in means):
+        low, high = stats.proportion_ci(round(sum(means)), len(means), confidence=confidence)
+        return value, low, high, "wilson"
+    limits = stats.wilson_effective_n(means, repeats, confidence)
+    return value, limits["lo"], limits["hi"], "wilson, effective n"
+
+
+def _quantile(p: float, cases: list[CaseScores], confidence: float) -> _Interval:
+    """The quantile over all attempts; its ranks are those of as many calls as there are cases."""
+    values = sorted(value for case in cases for value in case.values)
+    limits = stats.quantile_ci([case.mean for case in cases], p, confidence)
+    per_case = len(values) / len(cases)
+    lower, upper = limits["lower_rank"], limits["upper_rank"]
+    low = None if lower is None else values[int((lower - 1) * per_case)]
+    high = None if upper is None else values[min(len(values), round(upper * per_case)) - 1]
+    return stats.quantile(values, p), low, high, "order statistics"
+
+
+def _calibration_error(scores: Sequence[Score]) -> _Interval:
+    pairs = [score.evidence for score in scores if score.value is not None]
+    confidence = [float(pair["confidence"]) for pair in pairs]  # type: ignore[arg-type]  # the metric wrote a number
+    correct = [float(pair["correct"]) for pair in pairs]  # type: ignore[arg-type]  # the same
+    return stats.ece(confidence, correct, closed="right"), None, None, "ece, 10 bins"
+
+
+def _not_asked(score: Score) -> bool:
+    """Whether the case has not the expectation that the metric needs."""
+    return str(score.evidence.get("needs", "")).startswith("expect.")
+
+
+def _pass_rule(aggregate: str) -> tuple[str, int]:
+    """('at' or 'hat', k) of a pass_at_k or pass_hat_k aggregate, else ('', 0)."""
+    word, _, number = aggregate.rpartition("_")
+    return (word.removeprefix("pass_"), int(number)) if word in ("pass_at", "pass_hat") else ("", 0)
+
+
+def _pass_value(kind: str, attempts: int, successes: int, k: int) -> float:
+    return (stats.pass_at_k if kind == "at" else stats.pass_hat_k)(attempts, successes, k)

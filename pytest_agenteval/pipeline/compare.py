@@ -1,0 +1,129 @@
+"""One metric of a run against a reference, paired by case."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from pytest_agenteval import stats
+from pytest_agenteval.model.estimate import CaseScores, Estimate
+from pytest_agenteval.model.score import MetricSpec
+from pytest_agenteval.model.verdict import Comparison
+from pytest_agenteval.pipeline.aggregate import Measured, is_binary
+
+ALPHA_PASS = 0.05
+"""A pass excludes a loss of the margin at this one-sided level."""
+
+_FEW_CHANGES = 20
+"""With fewer changed cases than this the sign-flip test is taken in place of the t test."""
+
+_LEAST_FOR_T = 30
+"""An unbounded metric needs this many pairs for a bound on its difference."""
+
+
+def compare(
+    reference: Mapping[str, CaseScores],
+    reference_estimate: Estimate,
+    measured: Measured,
+    *,
+    margin: float | None = None,
+    stage: Literal["screen", "confirmation"] = "screen",
+) -> Comparison:
+    """Pair the cases of a run with those of a reference, and test whether the run is worse.
+
+    Only cases with the same fingerprint on both sides are paired; the others are listed as added,
+    removed or edited and never enter the difference. Assumes independent cases. Nothing in common gives
+    a comparison without a difference.
+    """
+    spec, current = measured.spec, measured.cases
+    in_both = sorted(reference.keys() & current.keys())
+    common = [case for case in in_both if reference[case].fingerprint == current[case].fingerprint]
+    sign = 1.0 if spec.better == "higher" else -1.0
+    gains = {case: sign * (current[case].mean - reference[case].mean) for case in common}
+    regraded, n_same = _regraded(reference, current, common, spec)
+    found = Comparison(
+        stage=stage,
+        reference=reference_estimate,
+        current=measured.estimate,
+        n_pairs=len(common),
+        lost=tuple(case for case in common if gains[case] < 0 and stats.exceeds(0, gains[case])),
+        won=tuple(case for case in common if gains[case] > 0 and stats.exceeds(gains[case], 0)),
+        added=tuple(sorted(current.keys() - reference.keys() - measured.not_evaluated.keys())),
+        removed=tuple(sorted(reference.keys() - current.keys() - measured.not_evaluated.keys())),
+        edited=tuple(sorted(set(in_both) - set(common))),
+        regraded=regraded,
+        n_same_answers=n_same,
+    )
+    if not common or not is_paired(spec):
+        return found
+    singles = all(len(side[case].values) == 1 for side in (reference, current) for case in common)
+    binary = singles and is_binary([*(reference[case] for case in common), *(current[case] for case in common)])
+    tested = _tested(list(gains.values()), spec, binary=binary)
+    tested = replace(found, test=tested.test, p_value=tested.p_value, **_own_direction(tested, sign))
+    return replace(tested, cases_needed=_cases_needed(list(gains.values()), margin))
+
+
+def is_paired(spec: MetricSpec) -> bool:
+    """Whether a value per case stands behind the metric; a quantile or an ECE has none."""
+    return spec.aggregate == "mean" or spec.aggregate.startswith("pass_")
+
+
+class _Tested:
+    """Difference, bounds and p-value, all in the direction in which more is better."""
+
+    def __init__(self, test: str, delta: float, bounds: tuple[float | None, float | None], p_value: float) -> None:
+        self.test, self.delta, self.bounds, self.p_value = test, delta, bounds, p_value
+
+
+def _tested(gains: list[float], spec: MetricSpec, *, binary: bool) -> _Tested:
+    delta = stats.exact_mean(gains)
+    if binary:
+        won, lost = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+        p_value = stats.mcnemar(won, lost, alternative="less")
+        return _Tested("McNemar mid-p", delta, stats.tango_bounds(won, lost, len(gains), ALPHA_PASS), p_value)
+    few = sum(gain != 0 for gain in gains) < _FEW_CHANGES
+    p_value = stats.sign_flip_pvalue(gains) if few else stats.paired_t_pvalue([0.0] * len(gains), gains)
+    bounds: tuple[float | None, float | None] = (None, None)
+    if spec.range is not None:
+        bounds = stats.paired_bounds(gains, ALPHA_PASS, spec.range[1] - spec.range[0])
+    elif len(gains) >= _LEAST_FOR_T:
+        bounds = stats.paired_t_bounds(gains, ALPHA_PASS) or bounds
+    return _Tested("sign flips" if few else "paired t", delta, bounds, p_value)
+
+
+def _own_direction(tested: _Tested, sign: float) -> dict[str, float | None]:
+    low, high = tested.bounds if sign > 0 else tested.bounds[::-1]
+    turned = [None if value is None else sign * value for value in (tested.delta, low, high)]
+    return dict(zip(("delta", "low", "high"), turned, strict=True))
+
+
+def _cases_needed(gains: list[float], margin: float | None) -> int | None:
+    """How many more cases like these would let a run that changed nothing pass; None where unknown."""
+    if not margin or len(gains) < 2:  # noqa: PLR2004  # no spread can be taken from one case
+        return None
+    centre = stats.exact_mean(gains)
+    spread = math.sqrt(math.fsum((gain - centre) ** 2 for gain in gains) / (len(gains) - 1))
+    return max(1, stats.cases_needed_pass(spread, margin) - len(gains)) if spread > 0 else None
+
+
+def _regraded(
+    reference: Mapping[str, CaseScores], current: Mapping[str, CaseScores], common: list[str], spec: MetricSpec
+) -> tuple[tuple[str, ...], int]:
+    """Cases whose answer is the same while its score is not, and how many have an answer in common.
+
+    The scores of an unbounded metric (seconds, cost) are no function of the answer alone, nor are those
+    of a judge; of them nothing can be said.
+    """
+    if not spec.deterministic or spec.kind == "unbounded":
+        return (), 0
+    changed, same = [], 0
+    for case in common:
+        before = dict(zip(reference[case].answers, reference[case].values, strict=False))
+        now = dict(zip(current[case].answers, current[case].values, strict=False))
+        shared = before.keys() & now.keys()
+        same += bool(shared)
+        if any(before[answer] != now[answer] for answer in shared):
+            changed.append(case)
+    return tuple(changed), same

@@ -1,0 +1,62 @@
+"""Which exit code a run or a command ends with. One table for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
+from pytest_agenteval.pipeline.gate import GateMode
+
+OK = 0
+TESTS_FAILED = 1
+INTERRUPTED = 2
+INTERNAL_ERROR = 3
+USAGE = 4
+NOTHING_COLLECTED = 5
+MAX_WARNINGS = 6
+RED = 10
+INCONCLUSIVE = 11
+INTEGRITY = 12
+NOT_READY = 13
+REVIEW_DUE = 14
+
+PRECEDENCE = (
+    INTERNAL_ERROR,
+    INTERRUPTED,
+    USAGE,
+    INTEGRITY,
+    RED,
+    TESTS_FAILED,
+    NOT_READY,
+    INCONCLUSIVE,
+    REVIEW_DUE,
+    NOTHING_COLLECTED,
+    MAX_WARNINGS,
+)
+"""Of several codes at once the first of these stands."""
+
+_RED = {Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.NO_BASELINE, Outcome.LOOSENED}
+_WARNS_IN_A_MERGE = {Reason.TOO_FEW, Reason.FLOOR}
+
+
+def code_of(verdict: Verdict, mode: GateMode) -> int:
+    """The exit code that one verdict asks for: 10 red, 11 inconclusive, 0 otherwise.
+
+    A merge is stopped by a proven loss only, so *too few* is a warning there; a release needs proof.
+    """
+    if verdict.outcome in _RED:
+        return RED
+    if verdict.outcome is Outcome.PASS:
+        return OK
+    return OK if mode == "merge" and verdict.reason in _WARNS_IN_A_MERGE else INCONCLUSIVE
+
+
+def standing(codes: Iterable[int]) -> int:
+    """The code that stands of several; a code that is not in the table stands before all.
+
+    >>> standing([0, 11, 1])
+    1
+    """
+    found = {code for code in codes if code != OK}
+    foreign = sorted(found - set(PRECEDENCE))
+    return foreign[0] if foreign else next((code for code in PRECEDENCE if code in found), OK)

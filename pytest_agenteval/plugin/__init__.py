@@ -1,0 +1,71 @@
+"""The pytest plug-in: options, and one ``if``. Everything else is loaded by ``--agent-eval`` alone."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_CASES = "pytest_agenteval.plugin.cases"
+"""Loaded by the first test module that uses ``agent_cases``; while it is not, there is nothing to do."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the group *agent evaluation*."""
+    group = parser.getgroup("agent evaluation")
+    group.addoption("--agent-eval", action="store_true", help="run the agent over all cases, score, compare, gate")
+    group.addoption(
+        "--agent-eval-mode",
+        choices=("live", "replay"),
+        default="live",
+        help="where trials come from: the agent itself, or the recordings of each suite",
+    )
+    group.addoption("--agent-eval-repeats", type=int, metavar="N", help="attempts a case, in place of repeats=")
+    group.addoption(
+        "--agent-eval-agent",
+        metavar="TARGET",
+        help="another agent in place of the fixture: a URL, 'cmd: …', module:object, or a recording's name or file",
+    )
+    group.addoption(
+        "--agent-eval-gate",
+        choices=("merge", "release"),
+        default="merge",
+        help="merge: stopped by a proven loss; release: needs proof that there is none",
+    )
+    group.addoption("--agent-eval-record", action="store_true", help="write the trials to the suite's recordings/")
+    group.addoption(
+        "--agent-eval-partial",
+        action="store_true",
+        help="a part of a suite is meant: the asserts decide, nothing is judged",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; load the rest where it is asked for."""
+    config.addinivalue_line("markers", "agent_cases(…): runs once a case, with --agent-eval (use @agent_cases)")
+    if config.getoption("agent_eval", False):
+        from pytest_agenteval.plugin import session
+
+        session.start(config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Show the cases to whoever asks for items without running them."""
+    if _CASES in sys.modules and not metafunc.config.getoption("agent_eval", False):
+        from pytest_agenteval.plugin import idle
+
+        idle.generate(metafunc)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Skip each agent test, with the command as the reason."""
+    yield
+    if _CASES in sys.modules and not config.getoption("agent_eval", False):
+        from pytest_agenteval.plugin import idle
+
+        idle.skip(items)

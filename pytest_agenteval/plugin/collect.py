@@ -1,0 +1,169 @@
+"""From marked tests to jobs: which cases, which attempts, which suite, which agent's parameter."""
+
+from __future__ import annotations
+
+import inspect
+import unittest
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_agenteval.app.settings import Settings
+from pytest_agenteval.errors import CaseError
+from pytest_agenteval.model.case import Case
+from pytest_agenteval.plugin.cases import JOB, AgentCases, CaseFile
+from pytest_agenteval.store.casefiles import PlacedCase, read_cases, refuse_twins
+
+OURS = ("trial", "case")
+
+
+def mark_of(item: pytest.Item | pytest.Metafunc) -> AgentCases | None:
+    """What the test's ``agent_cases`` says, or None where it has none."""
+    node = item.definition if isinstance(item, pytest.Metafunc) else item
+    marker = node.get_closest_marker("agent_cases")
+    if marker is None:
+        return None
+    if len(marker.args) != 1 or not isinstance(marker.args[0], AgentCases):
+        message = f"{node.nodeid}: use the decorator @agent_cases(…) and not the marker of that name"
+        raise CaseError(message)
+    return marker.args[0]
+
+
+class CaseReader:
+    """Finds and reads case files, each once, and sees to it that ids are unique in a suite."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._files: dict[tuple[Path, str], list[PlacedCase]] = {}
+        self._of_suite: dict[str, dict[str, PlacedCase]] = {}
+
+    def suite_of(self, test_file: Path) -> str:
+        """The suite of a test file: its folder under the suites' folder, else its own name."""
+        folder = self._settings.path("suite_folder").resolve()
+        if test_file.is_relative_to(folder) and test_file.parent != folder:
+            return test_file.relative_to(folder).parts[0]
+        return test_file.stem.removeprefix("test_")
+
+    def cases(self, mark: AgentCases, test_file: Path, place: str) -> list[Case]:
+        """The cases of a test in their order. Raises CaseError naming both places of a twin."""
+        suite = self.suite_of(test_file)
+        placed = []
+        for source in mark.sources:
+            if isinstance(source, CaseFile):
+                placed += self._read(source, test_file, suite)
+            else:
+                placed.append(PlacedCase(case=replace(source, suite=suite), place=place))
+        if not placed:
+            message = f"{place}: @agent_cases has no case: give Case(…) or load_cases('file.jsonl')"
+            raise CaseError(message)
+        refuse_twins(placed)
+        known = self._of_suite.setdefault(suite, {})
+        for one in placed:
+            before = known.setdefault(one.case.id, one)
+            if before.case != one.case:
+                refuse_twins([before, one])
+        refuse_twins(list(known.values()))
+        return [one.case for one in placed]
+
+    def _read(self, source: CaseFile, test_file: Path, suite: str) -> list[PlacedCase]:
+        beside = [test_file.parent / source.name, test_file.parent / "cases" / source.name]
+        in_suite = self._settings.path("suite_folder").resolve() / suite / "cases" / source.name
+        places = list(dict.fromkeys([*beside, in_suite]))
+        found = [path for path in places if path.is_file()]
+        if len(found) > 1:
+            message = f"load_cases({source.name!r}) is ambiguous: {found[0]} and {found[1]} both exist. Remove one"
+            raise CaseError(message)
+        if not found:
+            looked = " and ".join(str(path) for path in places)
+            message = f"load_cases({source.name!r}) in {test_file}: no such file; looked for {looked}"
+            raise CaseError(message)
+        key = (found[0], suite)
+        if key not in self._files:
+            self._files[key] = read_cases(found[0], suite)
+        return self._files[key]
+
+
+def parametrise(metafunc: pytest.Metafunc, mark: AgentCases, cases: Sequence[Case], repeats: int) -> None:
+    """One item an attempt, round by round; the id is the case's, with -rN where there are several."""
+    rounds = [(case, attempt) for attempt in range(1, repeats + 1) for case in cases]
+    ids = [f"{case.id}-r{attempt}" if repeats > 1 else case.id for case, attempt in rounds]
+    metafunc.parametrize(JOB, rounds, ids=ids, indirect=True)
+
+
+def refuse_misuse(metafunc: pytest.Metafunc) -> None:
+    """A user's own fixture or parameter named trial or case, and unittest's methods, are refused."""
+    where = place_of(metafunc.definition)
+    if metafunc.cls is not None and issubclass(metafunc.cls, unittest.TestCase):
+        message = f"{where}: @agent_cases cannot decorate a method of unittest.TestCase, which takes no fixtures; use a plain class"
+        raise CaseError(message)
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
+        taken = names.replace(",", " ").split() if isinstance(names, str) else list(names)
+        for name in set(taken) & set(OURS):
+            message = f"{where}: the parameter {name!r} of @pytest.mark.parametrize hides the fixture of @agent_cases. Rename it"
+            raise CaseError(message)
+    for name in OURS:
+        for definition in _fixture_definitions(metafunc.definition, name):
+            function = definition.func
+            if not function.__module__.startswith("pytest_agenteval."):
+                code = inspect.unwrap(function).__code__
+                message = (
+                    f"{where}: your fixture {name!r} at {code.co_filename}:{code.co_firstlineno} hides that of "
+                    f"@agent_cases. Rename your fixture"
+                )
+                raise CaseError(message)
+
+
+def agent_parameters(item: pytest.Function) -> str:
+    """'[gpt]' for an agent that is parametrised, itself or through a fixture below it, else the empty text."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return ""
+    names = sorted(_closure(item, "agent") & callspec.params.keys())
+    words = [_word(callspec.params[name], name, callspec.indices.get(name, 0)) for name in names]
+    return f"[{'-'.join(words)}]" if words else ""
+
+
+def place_of(node: pytest.Item | Any) -> str:  # noqa: ANN401  # pytest's FunctionDefinition is private
+    """file:line of a test."""
+    path, line, _ = node.location
+    return f"{path}:{(line or 0) + 1}"
+
+
+def asked_for_items(config: pytest.Config) -> bool:
+    """Whether the user wants to see items without running agents: --collect-only, a node id, or -k."""
+    return bool(config.option.collectonly or config.option.keyword or any("::" in arg for arg in config.args))
+
+
+def uncollected_files(items: Iterable[pytest.Item], config: pytest.Config, folder: Path) -> list[Path]:
+    """Test files of a suite's folder of which no item was collected: then only a part of it runs."""
+    collected = {item.path for item in items}
+    patterns = config.getini("python_files")
+    found = {path for pattern in patterns for path in folder.rglob(pattern)}
+    return sorted(found - collected)
+
+
+def _fixture_definitions(node: Any, name: str) -> Sequence[Any]:  # noqa: ANN401  # pytest's own types are private
+    info = getattr(node, "_fixtureinfo", None)
+    return info.name2fixturedefs.get(name, ()) if info else ()
+
+
+def _closure(item: pytest.Function, name: str) -> set[str]:
+    """The fixture and all fixtures below it."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        current = todo.pop()
+        if current not in found:
+            found.add(current)
+            todo += [below for one in _fixture_definitions(item, current) for below in one.argnames]
+    return found
+
+
+def _word(value: object, name: str, index: int) -> str:
+    return str(value) if isinstance(value, str | int | float | bool) else f"{name}{index}"
+
+

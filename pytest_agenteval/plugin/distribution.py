@@ -1,0 +1,93 @@
+"""xdist: the controller tells the workers which run it is; the workers tell it what they collected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_agenteval.app.runs import Plan, run_folder
+from pytest_agenteval.app.settings import Settings
+from pytest_agenteval.model.codec import decode, encode
+from pytest_agenteval.store.files import write_atomically
+
+_RUN = "agenteval_run"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of xdist."""
+    return hasattr(config, "workerinput")
+
+
+def distributes(config: pytest.Config) -> bool:
+    """Whether this process is xdist's controller, which runs no items itself."""
+    return not is_worker(config) and config.getoption("dist", "no") != "no" and bool(config.getoption("tx", []))
+
+
+def worker_name(config: pytest.Config) -> str:
+    """'gw0' in a worker, 'main' in a serial run: it names the process's own journal."""
+    return str(getattr(config, "workerinput", {}).get("workerid", "main"))
+
+
+def run_id(config: pytest.Config) -> str | None:
+    """The id that the controller gave to the run, in a worker."""
+    return getattr(config, "workerinput", {}).get(_RUN)
+
+
+def start(config: pytest.Config, run: str, settings: Settings) -> None:
+    """Register what the controller does for its workers."""
+    config.pluginmanager.register(_Distributor(run, settings), "agenteval-distributor")
+
+
+def publish(config: pytest.Config, settings: Settings, plan: Plan) -> None:
+    """In a worker: write what was collected where the controller reads it."""
+    run = run_id(config)
+    if run is not None:
+        text = json.dumps(encode(plan))
+        write_atomically(_plan_file(settings, run, worker_name(config)), text.encode("utf-8", "replace"))
+
+
+def published_plan(settings: Settings, run: str) -> Plan | None:
+    """The plan that the workers published; they all collect the same."""
+    for file in sorted(run_folder(settings, run).glob("collected-*.json")):
+        return decode(Plan, json.loads(file.read_text("utf-8")))
+    return None
+
+
+def _plan_file(settings: Settings, run: str, name: str) -> Path:
+    return run_folder(settings, run) / f"collected-{name}.json"
+
+
+class _Distributor:
+    def __init__(self, run: str, settings: Settings) -> None:
+        self._run, self._settings = run, settings
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401  # xdist's own type
+        """Give each worker the run's id."""
+        node.workerinput[_RUN] = self._run
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> object | None:  # noqa: ANN401  # the same
+        """Deal whole cases: items that share a trial, and all attempts of a case, go to one worker."""
+        if config.getoption("dist") not in ("load", "loadscope"):
+            return None
+        from xdist.scheduler import LoadScopeScheduling
+
+        settings, run = self._settings, self._run
+
+        class CaseScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+            _shares: Mapping[str, str] | None = None
+
+            def _split_scope(self, nodeid: str) -> str:
+                if self._shares is None:
+                    plan = published_plan(settings, run)
+                    self._shares = plan.shares if plan else {}
+                return self._shares.get(nodeid, nodeid)
+
+        return CaseScheduling(config, log)
+
+

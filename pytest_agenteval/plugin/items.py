@@ -1,0 +1,146 @@
+"""Around one item: its trial is made, its body runs, its scores are taken, and both travel on its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+
+from pytest_agenteval.app.registry import Registry
+from pytest_agenteval.app.runs import Job, RunOptions, Trials
+from pytest_agenteval.app.settings import Settings
+from pytest_agenteval.model.case import Case
+from pytest_agenteval.model.codec import encode
+from pytest_agenteval.model.run import Run
+from pytest_agenteval.model.trial import Trial
+from pytest_agenteval.model.visible import one_line, visible
+from pytest_agenteval.pipeline.run import Clock
+from pytest_agenteval.plugin.session import JOB_OF
+from pytest_agenteval.store.redaction import SafeTrial
+
+_SAFE = pytest.StashKey[SafeTrial]()
+
+KINDS = {"agent": "agent error", "infrastructure": "infrastructure error"}
+"""How an item without an answer is shown, by the kind of its fault."""
+
+
+class Items:
+    """The hooks and fixtures of a process that runs items (the only one, or a worker)."""
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        run: Run,
+        settings: Settings,
+        registry: Registry,
+        options: RunOptions,
+        clock: Clock,
+        name: str,
+    ) -> None:
+        self._trials = Trials(run, settings, registry, options, clock, name)
+        config.add_cleanup(self._trials.close)
+
+    @pytest.fixture
+    def agenteval_job(self, request: pytest.FixtureRequest) -> Job:
+        """The job of the item."""
+        return request.node.stash[JOB_OF]  # type: ignore[no-any-return]  # pytest types request.node as Any
+
+    @pytest.fixture
+    def case(self, agenteval_job: Job) -> Case:
+        """The case of the item."""
+        return agenteval_job.case
+
+    @pytest.fixture(scope="session")
+    def agent(self) -> object:
+        """Your agent: override this fixture in your conftest.py."""
+        pytest.fail(
+            "no agent: define the fixture 'agent' in a conftest.py (any callable, or connect(…)), "
+            "or name one by --agent-eval-agent",
+            pytrace=False,
+        )
+
+    @pytest.fixture
+    def trial(self, agenteval_job: Job, agent: object) -> Trial:
+        """The finished trial of the item: the agent has been called by the time the body runs."""
+        return self._trials.trial(agenteval_job, agent)
+
+    @pytest.fixture
+    def record_trial(self, agenteval_job: Job, agent: object) -> Callable[[object], Trial]:
+        """Hand over what came of an agent that the test called itself; gives the trial."""
+        return lambda answer: self._trials.record(agenteval_job, agent, answer)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> object | None:  # noqa: ANN401  # pytest's own
+        """With --agent-eval-agent the user's fixture is not set up: a live agent must not even be built."""
+        if fixturedef.argname != "agent" or not self._trials.replaces_the_fixture:
+            return None
+        stand_in = _StandIn()
+        fixturedef.cached_result = (stand_in, fixturedef.cache_key(request), None)
+        return stand_in
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+        """Run the body on an answer, score whatever there is, and say what an agent that erred did."""
+        job = pyfuncitem.stash.get(JOB_OF, None)
+        if job is None:
+            return (yield)
+        trial = self._trials.finished(job)
+        if trial is not None and trial.error is not None:
+            pyfuncitem.stash[_SAFE] = self._trials.score(job, trial)
+            _end_without_answer(job, trial)
+        try:
+            result = yield
+        finally:
+            trial = self._trials.finished(job)
+            if trial is not None:
+                pyfuncitem.stash[_SAFE] = self._trials.score(job, trial)
+        if trial is None:
+            pytest.fail("the test handed over no trial: call record_trial(answer)", pytrace=False)
+        _hold_must_pass(job, pyfuncitem.stash[_SAFE])
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Put the trial on the report, and make what an agent said harmless for a terminal."""
+        report = yield
+        if JOB_OF not in item.stash:
+            return report
+        _neutralise(report)
+        safe = item.stash.get(_SAFE, None)
+        if report.when == "call" and safe is not None:
+            report.agenteval = encode(safe)
+            if safe.error is not None and report.skipped:
+                report.agenteval_kind = KINDS[safe.error.kind]
+        return report
+
+
+class _StandIn:
+    """What a test that takes ``agent`` is given where the command line names another agent."""
+
+    def __call__(self, *_: object, **__: object) -> object:
+        message = "this test calls its agent itself, so --agent-eval-agent and replay cannot stand in for it"
+        raise NotImplementedError(message)
+
+
+def _end_without_answer(job: Job, trial: Trial) -> None:
+    fault = trial.error
+    assert fault is not None  # noqa: S101  # the caller has looked
+    text = f"{KINDS[fault.kind]}: {fault.type}: {one_line(fault.message)}"
+    if job.case.must_pass:
+        pytest.fail(f"{text} (the case is tagged must_pass)", pytrace=False)
+    raise pytest.skip.Exception(text, _use_item_location=True)
+
+
+def _hold_must_pass(job: Job, safe: SafeTrial) -> None:
+    score = safe.score("success")
+    if job.case.must_pass and score is not None and score.value is not None and not score.value:
+        pytest.fail("the case is tagged must_pass, and this trial does not succeed", pytrace=False)
+
+
+def _neutralise(report: pytest.TestReport) -> None:
+    report.sections = [(name, visible(text)) for name, text in report.sections]
+    if report.failed and report.longrepr is not None:
+        text = report.longreprtext
+        if visible(text) != text:
+            report.longrepr = visible(text)

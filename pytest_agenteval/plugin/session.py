@@ -1,0 +1,165 @@
+"""A session with ``--agent-eval``: collects jobs, and hands each item its job."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_agenteval.app.registry import Registry, offers_hooks
+from pytest_agenteval.app.runs import Job, Plan, RunOptions, new_run_id, plan_of, with_always_measured
+from pytest_agenteval.app.workspace import Workspace
+from pytest_agenteval.contracts import Metric
+from pytest_agenteval.errors import AgentEvalError
+from pytest_agenteval.model.run import Run
+from pytest_agenteval.pipeline.run import SystemClock
+from pytest_agenteval.plugin import collect, distribution
+
+JOB_OF = pytest.StashKey[Job]()
+PLAN = pytest.StashKey[Plan]()
+
+
+def start(config: pytest.Config) -> None:
+    """Read the settings, make the run, and register what the process needs. Wrong settings end it: exit 4."""
+    from pytest_agenteval.plugin.controller import Controller
+    from pytest_agenteval.plugin.items import Items
+
+    clock = SystemClock()
+    try:
+        workspace = Workspace.at(config.rootpath)
+        registry = Registry(_hook_plugins(config), workspace.settings.plugins)
+        options = _options(config)
+    except AgentEvalError as error:
+        raise pytest.UsageError(str(error)) from error
+    run = Run(id=distribution.run_id(config) or new_run_id(clock), started=clock.now(), mode=options.mode)
+    collector = Collector(config, workspace, registry, options)
+    config.pluginmanager.register(collector, "agenteval-collector")
+    if distribution.distributes(config):
+        distribution.start(config, run.id, workspace.settings)
+    else:
+        name = distribution.worker_name(config)
+        items = Items(config, run, workspace.settings, registry, options, clock, name)
+        config.pluginmanager.register(items, "agenteval-items")
+    if not distribution.is_worker(config):
+        controller = Controller(config, run, workspace, registry, options, clock)
+        config.pluginmanager.register(controller, "agenteval-controller")
+
+
+class Collector:
+    """Turns marked tests into items with a job, and keeps the plan of what will run."""
+
+    def __init__(self, config: pytest.Config, workspace: Workspace, registry: Registry, options: RunOptions) -> None:
+        self._settings, self._registry, self._options = workspace.settings, registry, options
+        self._reader = collect.CaseReader(workspace.settings)
+        self._problems: list[str] = []
+        self._config = config
+
+    # First of all, so that the cases' ids stand before the user's own parameters.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One item an attempt. What is wrong with a case file is kept, and told at the end with exit 4."""
+        try:
+            mark = collect.mark_of(metafunc)
+            if mark is None:
+                return
+            collect.refuse_misuse(metafunc)
+            cases = self._reader.cases(mark, metafunc.definition.path, collect.place_of(metafunc.definition))
+            with_always_measured(mark.metrics, self._registry)
+        except AgentEvalError as error:
+            self._problems.append(str(error))
+            return
+        collect.parametrise(metafunc, mark, cases, self._options.repeats or mark.repeats)
+
+    def pytest_plugin_registered(self, plugin: object) -> None:
+        """A conftest below the root comes too late for its hooks to be asked."""
+        try:
+            refuse_lower_conftest(plugin, self._config)
+        except AgentEvalError as error:
+            self._problems.append(str(error))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None]:
+        """Give each item its job; what other plug-ins deselect makes its suite partial."""
+        try:
+            all_jobs = self._give_jobs(items)
+        except AgentEvalError as error:
+            self._problems.append(str(error))
+            all_jobs = {}
+        yield
+        if self._problems:
+            items[:] = []
+        left = {item.nodeid: item.stash[JOB_OF] for item in items if JOB_OF in item.stash}
+        partial = {job.suite for node, job in all_jobs.items() if node not in left}
+        partial |= self._partly_collected(items, left)
+        plan = plan_of(left, partial=partial, problems=self._problems)
+        if plan.problems:
+            items[:] = []
+        self._config.stash[PLAN] = plan
+        distribution.publish(self._config, self._settings, plan)
+
+    def _give_jobs(self, items: list[pytest.Item]) -> dict[str, Job]:
+        jobs: dict[str, Job] = {}
+        metrics: dict[int, tuple[Metric, ...]] = {}
+        for item in items:
+            mark = collect.mark_of(item)
+            callspec = getattr(item, "callspec", None)
+            if mark is None or callspec is None or not isinstance(item, pytest.Function):
+                continue
+            case, attempt = callspec.params[collect.JOB]
+            suite = case.suite + collect.agent_parameters(item)
+            if id(mark) not in metrics:
+                metrics[id(mark)] = with_always_measured(mark.metrics, self._registry)
+            case = case if case.suite == suite else replace(case, suite=suite)
+            job = Job(suite=suite, case=case, attempt=attempt, metrics=metrics[id(mark)])
+            item.stash[JOB_OF] = jobs[item.nodeid] = job
+        return jobs
+
+    def _partly_collected(self, items: list[pytest.Item], jobs: Mapping[str, Job]) -> set[str]:
+        """Suites of which a node id, --lf or a single file names only a part."""
+        suites = {job.suite for job in jobs.values()}
+        if any("::" in str(arg) for arg in self._config.args) or self._only_last_failed():
+            return suites
+        folder = self._settings.path("suite_folder")
+        return {
+            suite
+            for suite in suites
+            if collect.uncollected_files(items, self._config, _suite_path(folder, suite))
+        }
+
+    def _only_last_failed(self) -> bool:
+        config = self._config
+        cache = getattr(config, "cache", None)
+        return bool(config.getoption("lf", False) and cache and cache.get("cache/lastfailed", {}))
+
+
+def _suite_path(folder: Path, suite: str) -> Path:
+    return folder.resolve() / suite.partition("[")[0]
+
+
+def _options(config: pytest.Config) -> RunOptions:
+    return RunOptions(
+        mode=config.getoption("agent_eval_mode"),
+        gate=config.getoption("agent_eval_gate"),
+        agent=config.getoption("agent_eval_agent"),
+        repeats=config.getoption("agent_eval_repeats"),
+        record=config.getoption("agent_eval_record"),
+        partial_is_meant=config.getoption("agent_eval_partial"),
+    )
+
+
+def _hook_plugins(config: pytest.Config) -> list[object]:
+    """Every pytest plug-in, the root conftest among them, that has an ``agenteval_`` hook."""
+    found = [plugin for plugin in config.pluginmanager.get_plugins() if offers_hooks(plugin)]
+    for plugin in found:
+        refuse_lower_conftest(plugin, config)
+    return found
+
+
+def refuse_lower_conftest(plugin: object, config: pytest.Config) -> None:
+    """An ``agenteval_`` hook in a conftest below the project's root is an error that says where to move it."""
+    file = Path(getattr(plugin, "__file__", None) or "")
+    if file.name == "conftest.py" and file.parent != config.rootpath and offers_hooks(plugin):
+        message = f"{file} has an agenteval_ hook, but only the conftest.py of {config.rootpath} may. Move it there"
+        raise AgentEvalError(message)

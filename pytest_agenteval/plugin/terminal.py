@@ -1,0 +1,85 @@
+"""What a session prints at its end: a table a suite, what the gate says, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+
+from pytest_agenteval.app.judging import Judged, estimates_by_suite
+from pytest_agenteval.app.workspace import Workspace
+from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
+from pytest_agenteval.model.visible import visible
+from pytest_agenteval.pipeline import exits
+from pytest_agenteval.pipeline.words import number
+
+_HEADER = ("metric", "cases", "value", "95 % interval", "verdict")
+_MOST_REASONS = 3
+
+
+def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int, workspace: Workspace) -> None:
+    """Print the section *agent evaluation*."""
+    reporter.section("agent evaluation", sep="=")
+    verdicts = {(verdict.suite, verdict.metric): verdict for verdict in judged.verdicts}
+    for suite, estimates in estimates_by_suite(judged).items():
+        trials = len(judged.finished.of_suite(suite))
+        reporter.line(visible(f"{suite}: {trials} trials"), bold=True)
+        rows = [_row(estimate, verdicts.get((suite, estimate.metric))) for estimate in estimates]
+        for line in _table([_HEADER, *rows]):
+            reporter.line(f"  {visible(line)}")
+        for name, reasons in judged.not_evaluated.items():
+            if name.startswith(f"{suite}/") and (suite, name.removeprefix(f"{suite}/")) in verdicts:
+                _not_evaluated(reporter, name, list(reasons.items()))
+    for verdict in judged.verdicts:
+        _tell(reporter, verdict)
+    for cause in judged.causes:
+        if cause.code not in (exits.RED, exits.INCONCLUSIVE):
+            reporter.line(visible(f"ERROR: {cause.text}"), red=True)
+    reporter.line(_last_line(judged, exit_code, workspace), bold=True, **_color(exit_code))
+
+
+def _row(estimate: Estimate, verdict: Verdict | None) -> tuple[str, ...]:
+    interval = f"[{number(estimate.low)}, {number(estimate.high)}]" if estimate.value is not None else "–"
+    missing = f" (+{estimate.n_not_evaluated} not evaluated)" if estimate.n_not_evaluated else ""
+    return (
+        estimate.metric,
+        f"{estimate.n}{missing}",
+        number(estimate.value),
+        interval,
+        "" if verdict is None else verdict.outcome.value,
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _not_evaluated(reporter: pytest.TerminalReporter, name: str, reasons: list[tuple[str, str]]) -> None:
+    for case, reason in reasons[:_MOST_REASONS]:
+        reporter.line(visible(f"  {name} not evaluated on {case}: {reason}"))
+    if len(reasons) > _MOST_REASONS:
+        reporter.line(f"  … and on {len(reasons) - _MOST_REASONS} more cases")
+
+
+def _tell(reporter: pytest.TerminalReporter, verdict: Verdict) -> None:
+    if verdict.outcome is Outcome.PASS:
+        return
+    warns = verdict.reason in (Reason.TOO_FEW, Reason.FLOOR) and verdict.outcome is Outcome.INCONCLUSIVE
+    color = {"yellow": True} if warns else {"red": True}
+    reporter.line(visible(f"{verdict.suite}/{verdict.metric}: {verdict.outcome}: {verdict.message}."), **color)
+    reporter.line(visible(f"  → {verdict.next_step}"))
+
+
+def _last_line(judged: Judged, exit_code: int, workspace: Workspace) -> str:
+    counts: dict[str, int] = {}
+    for verdict in judged.verdicts:
+        counts[verdict.outcome.value] = counts.get(verdict.outcome.value, 0) + 1
+    said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "nothing judged"
+    return f"gate: {said}; exit code {exit_code}; details in {workspace.settings.work}/verdict.json"
+
+
+def _color(exit_code: int) -> dict[str, bool]:
+    return {"green": True} if exit_code == exits.OK else {"red": True}
