@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pytest_agenteval.app.judging import effective_bar
 from pytest_agenteval.app.settings import TABLE
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import BaselineError, HistoryError
@@ -17,7 +16,7 @@ from pytest_agenteval.model.estimate import CaseScores
 from pytest_agenteval.model.run import FinishedRun
 from pytest_agenteval.pipeline.aggregate import Measured, measure
 from pytest_agenteval.pipeline.compare import is_paired
-from pytest_agenteval.pipeline.gate import ERROR_RATE
+from pytest_agenteval.pipeline.gate import ERROR_RATE, effective_bar
 
 _LEAST_TO_SPLIT = 2
 
@@ -59,7 +58,7 @@ def source_run(workspace: Workspace, suite: str, run_id: str | None) -> Finished
     if run_id is not None:
         finished = workspace.history.read(run_id)
     else:
-        whole = [run for run in workspace.history.runs(suite) if suite not in run.partial]
+        whole = [run for run in workspace.history.runs(suite) if run.stands_for(suite)]
         if not whole:
             message = f"the history has no whole run of suite {suite!r}; make one: pytest --agent-eval"
             raise HistoryError(message)

@@ -9,14 +9,14 @@ from pytest_agenteval.app.runs import Plan, RunOptions
 from pytest_agenteval.app.settings import TABLE
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import AgentEvalError, BaselineError
-from pytest_agenteval.model.baseline import Bar, Baseline
+from pytest_agenteval.model.baseline import Baseline
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Outcome, Verdict
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.aggregate import Measured, measure_all
-from pytest_agenteval.pipeline.gate import ERROR_RATE, Gated, Policy, judge
+from pytest_agenteval.pipeline.gate import ERROR_RATE, Gated, Policy, effective_bar, judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,26 +108,6 @@ def _baselines(workspace: Workspace, suite: str) -> tuple[list[str], dict[str, B
         if baseline is not None:
             found[metric] = baseline
     return problems, found
-
-
-def effective_bar(wanted: Bar | None, baseline: Baseline | None, metric: str) -> tuple[Bar, str]:
-    """The bar that counts, and where the settings are looser than what was approved.
-
-    Stricter settings count at once; looser ones are told, and the approved ones go on counting.
-    """
-    wanted = wanted or Bar()
-    if metric == ERROR_RATE and wanted.ceiling is None:
-        wanted = replace(wanted, ceiling=0.0)
-    if baseline is None:
-        return wanted, ""
-    approved, loosened, strict = baseline.bar, [], {}
-    for name, stricter in (("floor", max), ("ceiling", min), ("margin", min)):
-        mine, its = getattr(wanted, name), getattr(approved, name)
-        if mine is not None and its is not None and stricter(mine, its) != mine:
-            loosened.append(f"{name} {mine:g} where {its:g} was approved")
-        known = [value for value in (mine, its) if value is not None]
-        strict[name] = stricter(known) if known else None
-    return Bar(**strict), ", ".join(loosened)
 
 
 def _nothing_gates(suite: str) -> Verdict:

@@ -56,6 +56,7 @@ class Registry:
             if not self._manager.is_registered(plugin):
                 self._manager.register(plugin)
         self._metrics: dict[str, Metric] | None = None
+        self._observers: dict[str, list[pluggy.HookImpl]] = {}
 
     @property
     def metrics(self) -> Mapping[str, Metric]:
@@ -93,7 +94,9 @@ class Registry:
 
     def observe(self, hook: str, **values: object) -> None:
         """Tell the observers; an exception of theirs becomes a warning and changes nothing."""
-        for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+        if hook not in self._observers:
+            self._observers[hook] = getattr(self._manager.hook, hook).get_hookimpls()
+        for implementation in self._observers[hook]:
             try:
                 implementation.function(*(values[name] for name in implementation.argnames))
             except Exception as error:  # noqa: BLE001  # an observer cannot alter a verdict

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.jsonvalue import digest
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.score import MetricSpec
+from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.pipeline.gate import GateMode
 from pytest_agenteval.pipeline.run import CallLimits, Clock, Engine
@@ -115,6 +116,8 @@ class Trials:
         self._redaction = Redaction(registry.redactors())
         self._journal = Journal(run_folder(settings, run.id), name)
         self._finished: dict[TrialKey, Trial] = {}
+        self._safe: dict[TrialKey, SafeTrial] = {}
+        self._adapted: tuple[object, Agent] | None = None
 
     @property
     def replaces_the_fixture(self) -> bool:
@@ -126,7 +129,7 @@ class Trials:
         if job.key not in self._finished:
             seed = stable_seed([job.suite, job.case.id, str(job.attempt)])
             call = Call(case=job.case, attempt=job.attempt, seed=seed)
-            self._keep(job, self._engine.trial(self._id_of(job), self.agent(job, agent), call))
+            self._keep(job, self._engine.trial(self._id_of(job), self._agent(job, agent), call))
         return self._finished[job.key]
 
     def finished(self, job: Job) -> Trial | None:
@@ -137,24 +140,21 @@ class Trials:
         """The trial of a test that called its agent itself and hands over what came of it."""
         from pytest_agenteval.agents import adapt
 
-        def given() -> object:
-            return answer
-
-        del agent
-        call = Call(case=job.case, attempt=job.attempt)
-        self._keep(job, self._engine.trial(self._id_of(job), adapt(given), call))
+        identity = adapt(agent).identity if callable(agent) else AgentIdentity()
+        handed_over = _HandedOver(answer=answer, identity=identity)
+        trial = self._engine.trial(
+            self._id_of(job), adapt(handed_over), Call(case=job.case, attempt=job.attempt)
+        )
+        # How long the agent took is known to the test alone: that the answer was handed over at once says nothing.
+        trajectory = replace(trial.trajectory, seconds=getattr(answer, "seconds", None))
+        self._keep(job, replace(trial, trajectory=trajectory))
         return self._finished[job.key]
 
-    def agent(self, job: Job, fixture: object) -> Agent:
-        """The agent of the job: what the command line names, or else what the fixture gave."""
-        from pytest_agenteval.agents import adapt
-
-        return self._targets.agent_for(job.suite) or adapt(fixture)
-
-    def score(self, job: Job, trial: Trial) -> SafeTrial:
-        """Score the trial by the job's metrics, redact it, and write it to the journal."""
-        scored = trial.with_scores(score_trial(metric, trial) for metric in job.metrics)
-        safe = self._redaction.trial(scored)
+    def score(self, job: Job) -> SafeTrial:
+        """Score the finished trial by the job's metrics, redact what they say, and write it to the journal."""
+        trial = self._finished[job.key]
+        scores = [self._redaction.score(score_trial(metric, trial)) for metric in job.metrics]
+        safe = SafeTrial(self._safe[job.key].with_scores(scores))
         self._journal.scored(safe)
         self._registry.observe("agenteval_trial_scored", trial=safe)
         return safe
@@ -164,12 +164,35 @@ class Trials:
         self._engine.close()
         self._journal.close()
 
+    def _agent(self, job: Job, fixture: object) -> Agent:
+        """The agent of the job: what the command line names, or else what the fixture gave."""
+        from pytest_agenteval.agents import adapt
+
+        named = self._targets.agent_for(job.suite)
+        if named is not None:
+            return named
+        if self._adapted is None or self._adapted[0] is not fixture:
+            self._adapted = (fixture, adapt(fixture))
+        return self._adapted[1]
+
     def _keep(self, job: Job, trial: Trial) -> None:
         self._finished[job.key] = trial
-        self._journal.called(self._redaction.trial(trial))
+        self._safe[job.key] = safe = self._redaction.trial(trial)
+        self._journal.called(safe)
 
     def _id_of(self, job: Job) -> str:
         return f"{self._run.id}-{digest([job.suite, job.case.id, job.attempt], length=8)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HandedOver:
+    """An agent that was called already."""
+
+    answer: object
+    identity: AgentIdentity
+
+    def __call__(self, _input: object) -> object:
+        return self.answer
 
 
 def run_folder(settings: Settings, run_id: str) -> Path:

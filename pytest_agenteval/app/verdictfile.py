@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pytest_agenteval.app.judging import Judged
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.model.codec import encode
-from pytest_agenteval.model.jsonvalue import digest
+from pytest_agenteval.model.jsonvalue import canonical
+from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.store.files import write_atomically
 
 VERDICT_SCHEMA = "agenteval-verdict/1"
@@ -17,7 +20,6 @@ VERDICT_SCHEMA = "agenteval-verdict/1"
 def verdict_document(judged: Judged, exit_code: int, gate: str) -> dict[str, Any]:
     """The document: exit code, causes, verdicts, every estimate, and a digest of the scores behind them."""
     run = judged.finished.run
-    scores = [[*trial.key, encode(trial.scores)] for trial in judged.finished.trials]
     return {
         "schema": VERDICT_SCHEMA,
         "run": run.id,
@@ -29,11 +31,20 @@ def verdict_document(judged: Judged, exit_code: int, gate: str) -> dict[str, Any
         "causes": encode(judged.causes),
         "partial": list(run.partial),
         "trials": len(judged.finished.trials),
-        "scores_digest": digest(scores, length=64),
+        "scores_digest": scores_digest(judged.finished.trials),
         "verdicts": encode(judged.verdicts),
         "estimates": encode(judged.finished.estimates),
         "not_evaluated": {name: reasons for name, reasons in judged.not_evaluated.items() if reasons},
     }
+
+
+def scores_digest(trials: Sequence[Trial]) -> str:
+    """SHA-256 over the value of every score, trial by trial in canonical order."""
+    found = hashlib.sha256()
+    for trial in trials:
+        values = [[score.metric, score.metric_version, score.value] for score in trial.scores]
+        found.update(canonical([*trial.key, values]).encode("utf-8", "replace"))
+    return found.hexdigest()
 
 
 def write_verdict(judged: Judged, exit_code: int, gate: str, workspace: Workspace) -> None:

@@ -134,7 +134,8 @@ def list_history(options: argparse.Namespace) -> int:
     history = _workspace(options).history
     for run in history.runs():
         part = f"  (only a part of {', '.join(run.partial)})" if run.partial else ""
-        say(f"{week_of(run.started)}  {run.id}  {run.mode}{part}")
+        other = f"  (candidate {run.candidate})" if run.candidate else ""
+        say(f"{week_of(run.started)}  {run.id}  {run.mode}{other}{part}")
     problems = history.problems()
     say(*(f"not read: {problem}" for problem in problems))
     return exits.OK

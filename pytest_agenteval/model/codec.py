@@ -16,35 +16,63 @@ from pytest_agenteval.errors import InvalidValue
 
 _T = TypeVar("_T")
 _Decoder = Callable[[Any], Any]
+_Encoder = Callable[[Any], Any]
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def encode(value: Any) -> Any:  # noqa: ANN401  # any value of the model becomes some JSON
     """The JSON form of a value of the model: dataclasses become objects, times ISO text in UTC.
 
+    Raises InvalidValue for what has no JSON form.
+
     >>> from pytest_agenteval.model.trajectory import Step
     >>> encode(Step(kind="tool", name="lookup"))
     {'kind': 'tool', 'name': 'lookup'}
     """
-    if value is None or type(value) in (str, int, float, bool):
-        return value
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return format_time(value)
-    if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [encode(item) for item in value]
-    if hasattr(type(value), "__dataclass_fields__"):
-        return {
-            name: encode(item)
-            for name, default in _defaults(type(value))
-            if (item := getattr(value, name)) is not default and (default is MISSING or item != default)
-        }
-    if isinstance(value, str | int | float):
-        return value.__class__.__mro__[-2](value)
-    message = f"a {type(value).__name__} has no JSON form: {value!r}"
+    return _encoder(type(value))(value)
+
+
+@cache
+def _encoder(kind: type) -> _Encoder:
+    """How values of exactly this type are encoded; found once a type, since a run encodes many trials."""
+    if kind in _PLAIN:
+        return _as_it_is
+    if hasattr(kind, "__dataclass_fields__"):
+        return _dataclass_encoder(kind)
+    for base, encoder in _ENCODERS:
+        if issubclass(kind, base):
+            return encoder
+    message = f"a {kind.__name__} has no JSON form; use texts, numbers, bools, lists and mappings"
     raise InvalidValue(message)
+
+
+def _dataclass_encoder(kind: type) -> _Encoder:
+    names = _defaults(kind)
+
+    def write(value: Any) -> dict[str, Any]:  # noqa: ANN401  # a value of that dataclass
+        written = {}
+        for name, default in names:
+            item = getattr(value, name)
+            if item is default:
+                continue
+            plain = type(item) in _PLAIN
+            if default is MISSING or item != default or type(item) is not type(default):
+                written[name] = item if plain else _encoder(type(item))(item)
+        return written
+
+    return write
+
+
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401  # a plain JSON value
+    return value
+
+
+def _encode_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key): item if type(item) in _PLAIN else _encoder(type(item))(item) for key, item in value.items()}
+
+
+def _encode_sequence(value: Sequence[Any]) -> list[Any]:
+    return [item if type(item) in _PLAIN else _encoder(type(item))(item) for item in value]
 
 
 def decode(kind: type[_T], data: Any, *, where: str = "") -> _T:  # noqa: ANN401  # checked here
@@ -69,6 +97,19 @@ def decode(kind: type[_T], data: Any, *, where: str = "") -> _T:  # noqa: ANN401
 def format_time(at: datetime) -> str:
     """ISO 8601 in UTC, ending in Z."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_ENCODERS: tuple[tuple[type, _Encoder], ...] = (
+    (Enum, lambda value: value.value),
+    (datetime, format_time),
+    (str, str.__str__),
+    (bool, bool),
+    (int, int.__int__),
+    (float, float.__float__),
+    (Mapping, _encode_mapping),
+    (Sequence, _encode_sequence),
+)
+"""In this order: an enumeration of texts is a text, too."""
 
 
 def parse_time(text: object) -> datetime:
@@ -207,4 +248,8 @@ def _number(data: Any) -> float:  # noqa: ANN401  # checked here
     if isinstance(data, bool) or not isinstance(data, int | float):
         message = f"a number is due, not {data!r:.80}"
         raise InvalidValue(message)
-    return float(data)
+    try:
+        return float(data)
+    except OverflowError as error:
+        message = "the number is too large to hold"
+        raise InvalidValue(message) from error

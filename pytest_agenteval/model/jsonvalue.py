@@ -20,13 +20,17 @@ MAX_DEPTH = 100
 """Deeper nesting than this is refused: Python's own reader would run out of stack."""
 
 
+# Made once: json.dumps would make one for every call, and each trial has several digests.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical(value: object) -> str:
     """The one text of a JSON value: sorted keys, no spaces, finite numbers only.
 
     >>> canonical({"b": 1, "a": [True, None]})
     '{"a":[true,null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(value: object, *, length: int = 16) -> str:

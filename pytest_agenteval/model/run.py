@@ -19,8 +19,9 @@ Mode = Literal["live", "replay", "import"]
 class Run:
     """What is known of a run besides its trials.
 
-    ``partial`` names the suites of which only a part ran: they become neither baseline nor a week's
-    value. ``specs`` are the metrics as they were in this run, by name.
+    ``partial`` names the suites of which only a part ran, ``candidate`` is another agent that the command
+    line put in place of the suites' own: neither becomes a week's value. ``specs`` are the metrics as they
+    were in this run, by name.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Run:
     ended: datetime | None = None
     mode: Mode = "live"
     partial: tuple[str, ...] = ()
+    candidate: str = ""
     specs: Mapping[str, MetricSpec] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -35,6 +37,10 @@ class Run:
         if self.started.tzinfo is None:
             message = f"the start of run {self.id!r} has no time zone; times are aware UTC"
             raise InvalidValue(message)
+
+    def stands_for(self, suite: str) -> bool:
+        """Whether the run tells how the suite's own agent does on the whole suite."""
+        return suite not in self.partial and not self.candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,8 +83,11 @@ def _tested(gains: list[float], spec: MetricSpec, *, binary: bool) -> _Tested:
         won, lost = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
         p_value = stats.mcnemar(won, lost, alternative="less")
         return _Tested("McNemar mid-p", delta, stats.tango_bounds(won, lost, len(gains), ALPHA_PASS), p_value)
-    few = sum(gain != 0 for gain in gains) < _FEW_CHANGES
-    p_value = stats.sign_flip_pvalue(gains) if few else stats.paired_t_pvalue([0.0] * len(gains), gains)
+    changed = sum(gain != 0 for gain in gains)
+    few = changed < _FEW_CHANGES
+    p_value = 1.0
+    if changed:
+        p_value = stats.sign_flip_pvalue(gains) if few else stats.paired_t_pvalue([0.0] * len(gains), gains)
     bounds: tuple[float | None, float | None] = (None, None)
     if spec.range is not None:
         bounds = stats.paired_bounds(gains, ALPHA_PASS, spec.range[1] - spec.range[0])

@@ -70,6 +70,26 @@ class Gated:
         )
 
 
+def effective_bar(wanted: Bar | None, baseline: Baseline | None, metric: str) -> tuple[Bar, str]:
+    """The bar that counts, and where the settings are looser than what was approved.
+
+    Stricter settings count at once; looser ones are told, and the approved ones go on counting.
+    """
+    wanted = wanted or Bar()
+    if metric == ERROR_RATE and wanted.ceiling is None:
+        wanted = replace(wanted, ceiling=0.0)
+    if baseline is None:
+        return wanted, ""
+    approved, loosened, strict = baseline.bar, [], {}
+    for name, stricter in (("floor", max), ("ceiling", min), ("margin", min)):
+        mine, its = getattr(wanted, name), getattr(approved, name)
+        if mine is not None and its is not None and stricter(mine, its) != mine:
+            loosened.append(f"{name} {mine:g} where {its:g} was approved")
+        known = [value for value in (mine, its) if value is not None]
+        strict[name] = stricter(known) if known else None
+    return Bar(**strict), ", ".join(loosened)
+
+
 def judge(gated: Sequence[Gated], policy: Policy) -> list[Verdict]:
     """One verdict a gating metric, in the order given.
 

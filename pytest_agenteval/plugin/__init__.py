@@ -68,4 +68,4 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if _CASES in sys.modules and not config.getoption("agent_eval", False):
         from pytest_agenteval.plugin import idle
 
-        idle.skip(items)
+        idle.skip(config, items)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import unittest
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,8 @@ def parametrise(metafunc: pytest.Metafunc, mark: AgentCases, cases: Sequence[Cas
 
 
 def refuse_misuse(metafunc: pytest.Metafunc) -> None:
-    """A user's own fixture or parameter named trial or case, and unittest's methods, are refused."""
+    """A user's own fixture or parameter named trial or case is refused."""
     where = place_of(metafunc.definition)
-    if metafunc.cls is not None and issubclass(metafunc.cls, unittest.TestCase):
-        message = f"{where}: @agent_cases cannot decorate a method of unittest.TestCase, which takes no fixtures; use a plain class"
-        raise CaseError(message)
     for mark in metafunc.definition.iter_markers("parametrize"):
         names = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
         taken = names.replace(",", " ").split() if isinstance(names, str) else list(names)
@@ -117,13 +115,28 @@ def refuse_misuse(metafunc: pytest.Metafunc) -> None:
                 raise CaseError(message)
 
 
+def refuse_unittest(item: pytest.Function) -> None:
+    """pytest makes no parameters for methods of unittest."""
+    if item.cls is not None and issubclass(item.cls, unittest.TestCase):
+        message = (
+            f"{place_of(item)}: @agent_cases cannot decorate a method of unittest.TestCase, which takes no fixtures; "
+            f"use a plain class"
+        )
+        raise CaseError(message)
+
+
+def agent_definition(item: pytest.Function) -> object:
+    """What tells the agents of two items apart: the fixture definition that the item is given, if any."""
+    return next(reversed(_fixture_definitions(item, "agent")), None)
+
+
 def agent_parameters(item: pytest.Function) -> str:
     """'[gpt]' for an agent that is parametrised, itself or through a fixture below it, else the empty text."""
     callspec = getattr(item, "callspec", None)
     if callspec is None:
         return ""
     names = sorted(_closure(item, "agent") & callspec.params.keys())
-    words = [_word(callspec.params[name], name, callspec.indices.get(name, 0)) for name in names]
+    words = [_word(item, name, callspec) for name in names]
     return f"[{'-'.join(words)}]" if words else ""
 
 
@@ -138,12 +151,16 @@ def asked_for_items(config: pytest.Config) -> bool:
     return bool(config.option.collectonly or config.option.keyword or any("::" in arg for arg in config.args))
 
 
-def uncollected_files(items: Iterable[pytest.Item], config: pytest.Config, folder: Path) -> list[Path]:
-    """Test files of a suite's folder of which no item was collected: then only a part of it runs."""
-    collected = {item.path for item in items}
-    patterns = config.getini("python_files")
-    found = {path for pattern in patterns for path in folder.rglob(pattern)}
-    return sorted(found - collected)
+def unread_files(read: Container[Path], config: pytest.Config, folder: Path) -> list[Path]:
+    """Test files of a suite's folder that pytest was not told to read: then only a part of it runs."""
+    avoided = config.getini("norecursedirs")
+    found = {path for pattern in config.getini("python_files") for path in folder.rglob(pattern)}
+    return sorted(
+        path
+        for path in found
+        if path not in read
+        and not any(fnmatch(part, one) for part in path.relative_to(folder).parts[:-1] for one in avoided)
+    )
 
 
 def _fixture_definitions(node: Any, name: str) -> Sequence[Any]:  # noqa: ANN401  # pytest's own types are private
@@ -163,7 +180,28 @@ def _closure(item: pytest.Function, name: str) -> set[str]:
     return found
 
 
-def _word(value: object, name: str, index: int) -> str:
-    return str(value) if isinstance(value, str | int | float | bool) else f"{name}{index}"
+def _word(item: pytest.Function, name: str, callspec: Any) -> str:  # noqa: ANN401  # pytest's own
+    """The name of a parameter's value: the id its fixture gives it, else the value's own."""
+    value, index = callspec.params[name], callspec.indices.get(name, 0)
+    given = _id_given(_fixture_definitions(item, name), value, index)
+    if given is not None:
+        return given
+    if isinstance(value, str | int | float | bool):
+        return str(value)
+    return str(getattr(value, "__name__", f"{name}{index}"))
+
+
+def _id_given(definitions: Sequence[Any], value: object, index: int) -> str | None:
+    """The id of pytest.param(…, id=…), or of ids= of the fixture."""
+    definition = definitions[-1] if definitions else None
+    params = getattr(definition, "params", None) or ()
+    if index >= len(params):
+        return None
+    own = getattr(params[index], "id", None) if hasattr(params[index], "values") else None
+    if isinstance(own, str):
+        return own
+    ids = definition.ids
+    found = ids(value) if callable(ids) else ids[index] if ids else None
+    return None if found is None else str(found)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +17,7 @@ from pytest_agenteval.app.verdictfile import write_verdict
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import AgentEvalError
 from pytest_agenteval.model.codec import decode
-from pytest_agenteval.model.run import Run
+from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.run import Clock
@@ -23,6 +25,18 @@ from pytest_agenteval.plugin import distribution, terminal, verdictreports
 from pytest_agenteval.plugin.session import PLAN
 
 _COLORS = {"agent error": {"red": True}, "infrastructure error": {"yellow": True}}
+
+_OWN = {
+    exits.TESTS_FAILED: "tests failed",
+    exits.INTERRUPTED: "interrupted, or not all could be collected: nothing is judged",
+    exits.INTERNAL_ERROR: "internal error: nothing is judged",
+    exits.USAGE: "pytest was called wrongly",
+    exits.NOTHING_COLLECTED: "no test was collected",
+    exits.MAX_WARNINGS: "more warnings than --max-warnings allows",
+}
+"""pytest's own exit codes, in words."""
+
+_FOREIGN = "the exit code was set by another plug-in"
 
 
 class Controller:
@@ -42,13 +56,28 @@ class Controller:
         self._trials: dict[TrialKey, Trial] = {}
         self._judged: Judged | None = None
         self._exit_code = 0
+        self._collected_badly = False
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Take the last run's verdict away: a session that is killed must not leave it to be read as its own."""
+        if not self._config.option.collectonly:
+            with suppress(OSError):  # what cannot be taken away cannot be written either: told at the end, exit 12
+                self._workspace.verdict_file.unlink(missing_ok=True)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember a collection error: pytest alone ends with 2, under xdist it forgets why."""
+        self._collected_badly |= report.failed
+
+    @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the trial off the report; scores of items that share a trial are joined."""
+        failed_last = self._config.pluginmanager.get_plugin("lfplugin")
+        if failed_last is not None and getattr(report, "agenteval_kind", None) is not None:
+            failed_last.lastfailed[report.nodeid] = True  # skipped for pytest, but --lf shall repeat it
         data = getattr(report, "agenteval", None)
         if data is not None:
-            trial = decode(Trial, data)
+            trial = data if isinstance(data, Trial) else decode(Trial, data)  # JSON from a worker
             known = self._trials.get(trial.key)
             self._trials[trial.key] = trial if known is None else known.with_scores(trial.scores)
 
@@ -58,29 +87,56 @@ class Controller:
         kind = getattr(report, "agenteval_kind", None)
         return None if kind is None else (kind, kind[0].upper(), (kind.upper(), _COLORS[kind]))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
         """Judge, write, publish the verdicts, and set the exit code that stands."""
-        if self._config.option.collectonly:
-            return
+        if not self._config.option.collectonly:
+            self._finish(session)
+        yield
+        own = int(session.exitstatus)  # --max-warnings is counted last of all
+        if self._judged is not None and own != self._exit_code:
+            self._conclude(self._judged, own)
+            session.exitstatus = self._exit_code
+
+    def _finish(self, session: pytest.Session) -> None:
+        own = self._own_code(session)
+        try:
+            judged = self._judge(own)
+        except Exception as error:  # noqa: BLE001  # a fault of ours must end red, and be told
+            run = replace(self._run, ended=self._clock.now())
+            cause = Cause(code=exits.INTEGRITY, text=f"the run could not be judged: {type(error).__name__}: {error}")
+            judged = Judged(finished=FinishedRun(run=run, trials=()), causes=(cause,))
+        self._conclude(judged, own)
+        session.exitstatus = self._exit_code
+        session.testscollected += len(judged.verdicts)  # the terminal counts its percentages against this
+        verdictreports.publish(self._config, judged, self._workspace, self._options.gate)
+        self._registry.observe("agenteval_run_judged", run=judged.finished.run, verdicts=judged.verdicts)
+
+    def _own_code(self, session: pytest.Session) -> int:
+        """pytest's own exit code; a collection error is 2, also under xdist."""
+        own = int(session.exitstatus)
+        excused = self._config.getoption("continue_on_collection_errors", False)
+        return exits.INTERRUPTED if own == exits.TESTS_FAILED and self._collected_badly and not excused else own
+
+    def _judge(self, own: int) -> Judged:
         plan = self._config.stash.get(PLAN, None) or distribution.published_plan(self._workspace.settings, self._run.id)
         run = replace(self._run, ended=self._clock.now())
         trials = list(self._trials.values())
         judged = judge_run(run, trials, plan or Plan(), self._workspace, self._options)
-        own = int(session.exitstatus)
         if own in (exits.INTERRUPTED, exits.INTERNAL_ERROR):
-            judged = replace(judged, verdicts=(), causes=(Cause(code=own, text="interrupted: gate not judged"),))
-        judged = replace(judged, causes=(*judged.causes, *self._write(judged)))
-        self._judged, self._exit_code = judged, exits.standing([own, judged.code])
+            judged = replace(judged, verdicts=(), causes=())
+        return replace(judged, causes=(*judged.causes, *self._write(judged)))
+
+    def _conclude(self, judged: Judged, own: int) -> None:
+        """Join pytest's own code to the causes, and write the verdict; what cannot be written is one more."""
+        if own not in (exits.OK, *(cause.code for cause in judged.causes)):
+            judged = replace(judged, causes=(*judged.causes, Cause(code=own, text=_OWN.get(own, _FOREIGN))))
+        self._judged, self._exit_code = judged, judged.code
         try:
             write_verdict(judged, self._exit_code, self._options.gate, self._workspace)
         except AgentEvalError as error:
             self._judged = replace(judged, causes=(*judged.causes, Cause(code=exits.INTEGRITY, text=str(error))))
-            self._exit_code = exits.standing([own, self._judged.code])
-        session.testscollected += len(judged.verdicts)  # the terminal counts its percentages against this
-        verdictreports.publish(self._config, self._judged, self._workspace, self._options.gate)
-        self._registry.observe("agenteval_run_judged", run=run, verdicts=judged.verdicts)
-        session.exitstatus = self._exit_code
+            self._exit_code = self._judged.code
 
     def _write(self, judged: Judged) -> list[Cause]:
         causes = seal(judged, self._workspace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -29,9 +29,20 @@ def generate(metafunc: pytest.Metafunc) -> None:
     parametrise(metafunc, mark, cases, mark.repeats)
 
 
-def skip(items: Iterable[pytest.Item]) -> None:
-    """Skip each agent test with the command that runs it."""
+def skip(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip each agent test with the command that runs it; one item a function, unless items are asked for."""
+    if not asked_for_items(config):
+        items[:] = _one_a_function(items)
     for item in items:
         if item.get_closest_marker("agent_cases") is not None:
             reason = f"an agent test: run it with pytest --agent-eval {item.location[0]}"
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _one_a_function(items: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
+    seen = set()
+    for item in items:
+        function = (item.parent, getattr(item, "originalname", item.name))
+        if item.get_closest_marker("agent_cases") is None or function not in seen:
+            seen.add(function)
+            yield item

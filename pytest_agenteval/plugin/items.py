@@ -14,8 +14,11 @@ from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.codec import encode
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.trial import Trial
-from pytest_agenteval.model.visible import one_line, visible
+from pytest_agenteval.model.visible import one_line
 from pytest_agenteval.pipeline.run import Clock
+from pytest_agenteval.plugin.printed import printed, quoted
+from pytest_agenteval.plugin import distribution
+from pytest_agenteval.plugin.cases import JOB
 from pytest_agenteval.plugin.session import JOB_OF
 from pytest_agenteval.store.redaction import SafeTrial
 
@@ -38,13 +41,14 @@ class Items:
         clock: Clock,
         name: str,
     ) -> None:
+        self._is_worker = distribution.is_worker(config)
         self._trials = Trials(run, settings, registry, options, clock, name)
         config.add_cleanup(self._trials.close)
 
     @pytest.fixture
-    def agenteval_job(self, request: pytest.FixtureRequest) -> Job:
-        """The job of the item."""
-        return request.node.stash[JOB_OF]  # type: ignore[no-any-return]  # pytest types request.node as Any
+    def agenteval_job(self) -> Job:
+        """The job of the item; ``pytest_fixture_setup`` gives it."""
+        raise NotImplementedError
 
     @pytest.fixture
     def case(self, agenteval_job: Job) -> Case:
@@ -72,12 +76,19 @@ class Items:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> object | None:  # noqa: ANN401  # pytest's own
-        """With --agent-eval-agent the user's fixture is not set up: a live agent must not even be built."""
-        if fixturedef.argname != "agent" or not self._trials.replaces_the_fixture:
+        """Give an item its job, and with --agent-eval-agent a stand-in for the user's agent.
+
+        The user's fixture is not set up then: a live agent must not even be built.
+        """
+        given: object
+        if fixturedef.argname == JOB:
+            given = request.node.stash[JOB_OF]
+        elif fixturedef.argname == "agent" and self._trials.replaces_the_fixture:
+            given = _StandIn()
+        else:
             return None
-        stand_in = _StandIn()
-        fixturedef.cached_result = (stand_in, fixturedef.cache_key(request), None)
-        return stand_in
+        fixturedef.cached_result = (given, fixturedef.cache_key(request), None)
+        return given
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
@@ -87,16 +98,18 @@ class Items:
             return (yield)
         trial = self._trials.finished(job)
         if trial is not None and trial.error is not None:
-            pyfuncitem.stash[_SAFE] = self._trials.score(job, trial)
+            pyfuncitem.stash[_SAFE] = self._trials.score(job)
             _end_without_answer(job, trial)
         try:
             result = yield
         finally:
             trial = self._trials.finished(job)
             if trial is not None:
-                pyfuncitem.stash[_SAFE] = self._trials.score(job, trial)
+                pyfuncitem.stash[_SAFE] = self._trials.score(job)
         if trial is None:
             pytest.fail("the test handed over no trial: call record_trial(answer)", pytrace=False)
+        if trial.error is not None:
+            _end_without_answer(job, trial)
         _hold_must_pass(job, pyfuncitem.stash[_SAFE])
         return result
 
@@ -109,7 +122,7 @@ class Items:
         _neutralise(report)
         safe = item.stash.get(_SAFE, None)
         if report.when == "call" and safe is not None:
-            report.agenteval = encode(safe)
+            report.agenteval = encode(safe) if self._is_worker else safe
             if safe.error is not None and report.skipped:
                 report.agenteval_kind = KINDS[safe.error.kind]
         return report
@@ -139,8 +152,11 @@ def _hold_must_pass(job: Job, safe: SafeTrial) -> None:
 
 
 def _neutralise(report: pytest.TestReport) -> None:
-    report.sections = [(name, visible(text)) for name, text in report.sections]
-    if report.failed and report.longrepr is not None:
+    report.sections = [(name, quoted(text)) for name, text in report.sections]
+    if isinstance(report.longrepr, tuple):
+        path, line, reason = report.longrepr
+        report.longrepr = (path, line, printed(reason))
+    elif report.longrepr is not None:
         text = report.longreprtext
-        if visible(text) != text:
-            report.longrepr = visible(text)
+        if printed(text) != text:
+            report.longrepr = printed(text)

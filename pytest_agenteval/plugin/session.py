@@ -12,8 +12,10 @@ from pytest_agenteval.app.registry import Registry, offers_hooks
 from pytest_agenteval.app.runs import Job, Plan, RunOptions, new_run_id, plan_of, with_always_measured
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.contracts import Metric
-from pytest_agenteval.errors import AgentEvalError
+from pytest_agenteval.errors import AgentEvalError, CaseError, IntegrityError, SettingsError
 from pytest_agenteval.model.run import Run
+from pytest_agenteval.model.trial import TrialKey
+from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.run import SystemClock
 from pytest_agenteval.plugin import collect, distribution
 
@@ -31,16 +33,20 @@ def start(config: pytest.Config) -> None:
         workspace = Workspace.at(config.rootpath)
         registry = Registry(_hook_plugins(config), workspace.settings.plugins)
         options = _options(config)
+        _ = registry.metrics  # a name that two plug-ins give is told now
     except AgentEvalError as error:
         raise pytest.UsageError(str(error)) from error
-    run = Run(id=distribution.run_id(config) or new_run_id(clock), started=clock.now(), mode=options.mode)
+    run = Run(id=distribution.run_id(config) or new_run_id(clock), started=clock.now(), mode=options.mode, candidate=options.agent or "")
     collector = Collector(config, workspace, registry, options)
     config.pluginmanager.register(collector, "agenteval-collector")
     if distribution.distributes(config):
         distribution.start(config, run.id, workspace.settings)
     else:
         name = distribution.worker_name(config)
-        items = Items(config, run, workspace.settings, registry, options, clock, name)
+        try:
+            items = Items(config, run, workspace.settings, registry, options, clock, name)
+        except IntegrityError as error:
+            pytest.exit(str(error), returncode=exits.INTEGRITY)
         config.pluginmanager.register(items, "agenteval-items")
     if not distribution.is_worker(config):
         controller = Controller(config, run, workspace, registry, options, clock)
@@ -54,7 +60,12 @@ class Collector:
         self._settings, self._registry, self._options = workspace.settings, registry, options
         self._reader = collect.CaseReader(workspace.settings)
         self._problems: list[str] = []
+        self._files: set[Path] = set()
         self._config = config
+
+    def pytest_pycollect_makemodule(self, module_path: Path) -> None:
+        """Remember which test files are read."""
+        self._files.add(module_path)
 
     # First of all, so that the cases' ids stand before the user's own parameters.
     @pytest.hookimpl(tryfirst=True)
@@ -92,7 +103,7 @@ class Collector:
             items[:] = []
         left = {item.nodeid: item.stash[JOB_OF] for item in items if JOB_OF in item.stash}
         partial = {job.suite for node, job in all_jobs.items() if node not in left}
-        partial |= self._partly_collected(items, left)
+        partial |= self._partly_collected(left)
         plan = plan_of(left, partial=partial, problems=self._problems)
         if plan.problems:
             items[:] = []
@@ -101,11 +112,15 @@ class Collector:
 
     def _give_jobs(self, items: list[pytest.Item]) -> dict[str, Job]:
         jobs: dict[str, Job] = {}
+        agents: dict[TrialKey, tuple[object, str]] = {}
         metrics: dict[int, tuple[Metric, ...]] = {}
         for item in items:
             mark = collect.mark_of(item)
+            if mark is None or not isinstance(item, pytest.Function):
+                continue
+            collect.refuse_unittest(item)
             callspec = getattr(item, "callspec", None)
-            if mark is None or callspec is None or not isinstance(item, pytest.Function):
+            if callspec is None:  # its cases were refused, and that is told
                 continue
             case, attempt = callspec.params[collect.JOB]
             suite = case.suite + collect.agent_parameters(item)
@@ -114,9 +129,17 @@ class Collector:
             case = case if case.suite == suite else replace(case, suite=suite)
             job = Job(suite=suite, case=case, attempt=attempt, metrics=metrics[id(mark)])
             item.stash[JOB_OF] = jobs[item.nodeid] = job
+            agent = collect.agent_definition(item)
+            before = agents.setdefault(job.key, (agent, item.nodeid))
+            if before[0] is not agent:
+                message = (
+                    f"{before[1]} and {item.nodeid} share the trial of case {case.id!r} in suite {suite!r}, but their "
+                    f"fixtures 'agent' differ. Put one of the tests into a suite of its own"
+                )
+                raise CaseError(message)
         return jobs
 
-    def _partly_collected(self, items: list[pytest.Item], jobs: Mapping[str, Job]) -> set[str]:
+    def _partly_collected(self, jobs: Mapping[str, Job]) -> set[str]:
         """Suites of which a node id, --lf or a single file names only a part."""
         suites = {job.suite for job in jobs.values()}
         if any("::" in str(arg) for arg in self._config.args) or self._only_last_failed():
@@ -125,7 +148,7 @@ class Collector:
         return {
             suite
             for suite in suites
-            if collect.uncollected_files(items, self._config, _suite_path(folder, suite))
+            if collect.unread_files(self._files, self._config, _suite_path(folder, suite))
         }
 
     def _only_last_failed(self) -> bool:
@@ -139,11 +162,15 @@ def _suite_path(folder: Path, suite: str) -> Path:
 
 
 def _options(config: pytest.Config) -> RunOptions:
+    repeats = config.getoption("agent_eval_repeats")
+    if repeats is not None and repeats < 1:
+        message = f"--agent-eval-repeats {repeats} makes no attempt; it is at least 1"
+        raise SettingsError(message)
     return RunOptions(
         mode=config.getoption("agent_eval_mode"),
         gate=config.getoption("agent_eval_gate"),
         agent=config.getoption("agent_eval_agent"),
-        repeats=config.getoption("agent_eval_repeats"),
+        repeats=repeats,
         record=config.getoption("agent_eval_record"),
         partial_is_meant=config.getoption("agent_eval_partial"),
     )

@@ -10,12 +10,13 @@ from pytest_agenteval.app.judging import Judged, estimates_by_suite
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
-from pytest_agenteval.model.visible import visible
+from pytest_agenteval.model.visible import one_line, visible
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.words import number
 
 _HEADER = ("metric", "cases", "value", "95 % interval", "verdict")
 _MOST_REASONS = 3
+_MOST_ERRORS = 10
 
 
 def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int, workspace: Workspace) -> None:
@@ -31,6 +32,7 @@ def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int,
         for name, reasons in judged.not_evaluated.items():
             if name.startswith(f"{suite}/") and (suite, name.removeprefix(f"{suite}/")) in verdicts:
                 _not_evaluated(reporter, name, list(reasons.items()))
+    _errors(reporter, judged)
     for verdict in judged.verdicts:
         _tell(reporter, verdict)
     for cause in judged.causes:
@@ -62,6 +64,19 @@ def _not_evaluated(reporter: pytest.TerminalReporter, name: str, reasons: list[t
         reporter.line(visible(f"  {name} not evaluated on {case}: {reason}"))
     if len(reasons) > _MOST_REASONS:
         reporter.line(f"  … and on {len(reasons) - _MOST_REASONS} more cases")
+
+
+def _errors(reporter: pytest.TerminalReporter, judged: Judged) -> None:
+    """What the agents and their providers came to: such an item has no other place to say it."""
+    erred = [trial for trial in judged.finished.trials if trial.error is not None]
+    for trial in erred[:_MOST_ERRORS]:
+        suite, case, attempt = trial.key
+        fault = trial.error
+        assert fault is not None  # noqa: S101  # picked for it
+        which = f"{suite}/{case}" if attempt == 1 else f"{suite}/{case}, attempt {attempt}"
+        reporter.line(f"  {fault.kind} error on {which}: {fault.type}: {one_line(fault.message)}")
+    if len(erred) > _MOST_ERRORS:
+        reporter.line(f"  … and {len(erred) - _MOST_ERRORS} more errors")
 
 
 def _tell(reporter: pytest.TerminalReporter, verdict: Verdict) -> None:

@@ -21,9 +21,12 @@ def publish(config: pytest.Config, judged: Judged, workspace: Workspace, mode: G
     """Send one report a verdict to every plug-in that shows results."""
     manager = config.pluginmanager
     others = [plugin for name in _NOT_FOR_VERDICTS if (plugin := manager.get_plugin(name)) is not None]
+    begin = manager.subset_hook_caller("pytest_runtest_logstart", remove_plugins=others)
     send = manager.subset_hook_caller("pytest_runtest_logreport", remove_plugins=others)
     for verdict in judged.verdicts:
-        for report in _reports(verdict, workspace, mode):
+        reports = _reports(verdict, workspace, mode)
+        begin(nodeid=reports[0].nodeid, location=reports[0].location)  # gives it a line of its own
+        for report in reports:
             send(report=report)
 
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         paired_bounds,
         paired_t_bounds,
         paired_t_pvalue,
-        sign_flip_pvalue,
         tango_bounds,
     )
     from pytest_agenteval.stats.power import (
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     )
     from pytest_agenteval.stats.quantiles import quantile, quantile_ci
     from pytest_agenteval.stats.repeats import pass_at_k, pass_hat_k, pass_k_suite, variance_components
+    from pytest_agenteval.stats.signflip import sign_flip_pvalue
     from pytest_agenteval.stats.unpaired import unpaired_proportion_diff_ci, welch_pvalue
 
 __all__ = [
@@ -102,7 +102,6 @@ _NAMES_BY_MODULE: Final = {
         "paired_bounds",
         "paired_t_bounds",
         "paired_t_pvalue",
-        "sign_flip_pvalue",
         "tango_bounds",
     ),
     "power": (
@@ -113,6 +112,7 @@ _NAMES_BY_MODULE: Final = {
     ),
     "quantiles": ("quantile", "quantile_ci"),
     "repeats": ("pass_at_k", "pass_hat_k", "pass_k_suite", "variance_components"),
+    "signflip": ("sign_flip_pvalue",),
     "unpaired": ("unpaired_proportion_diff_ci", "welch_pvalue"),
 }
 _MODULE_OF: Final = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}

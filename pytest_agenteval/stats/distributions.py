@@ -1,11 +1,16 @@
 """What do the textbook distributions say? The only door to ``scipy.special``, with plain floats outside.
 
-Tails are asked for directly: 1 - cdf would lose them.
+Tails are asked for directly: 1 - cdf would lose them. ``scipy.special`` is imported by the first question that
+needs it: a run of pass/fail metrics is judged without it, and the import costs more than the judging.
 """
 
 from __future__ import annotations
 
-from scipy import special
+import math
+from itertools import accumulate
+from statistics import NormalDist
+
+_NORMAL = NormalDist()
 
 
 def normal_upper_quantile(tail: float) -> float:
@@ -14,7 +19,7 @@ def normal_upper_quantile(tail: float) -> float:
     >>> round(normal_upper_quantile(0.025), 4)
     1.96
     """
-    return -float(special.ndtri(tail))
+    return -_NORMAL.inv_cdf(tail)
 
 
 def t_upper_quantile(tail: float, degrees: float) -> float:
@@ -23,6 +28,8 @@ def t_upper_quantile(tail: float, degrees: float) -> float:
     >>> round(t_upper_quantile(0.025, 10), 4)
     2.2281
     """
+    from scipy import special
+
     return -float(special.stdtrit(degrees, tail))
 
 
@@ -32,16 +39,24 @@ def t_lower_tail(statistic: float, degrees: float) -> float:
     >>> t_lower_tail(0.0, 5)
     0.5
     """
+    from scipy import special
+
     return float(special.stdtr(degrees, statistic))
 
 
-def binomial_cdf(count: int, n: int, p: float) -> float:
-    """P(X <= count) for X ~ Bin(n, p).
+def binomial_rank(probability: float, n: int, p: float) -> int:
+    """The smallest count with P(X <= count) >= probability, for X ~ Bin(n, p) with 0 < p < 1.
 
-    >>> binomial_cdf(1, 2, 0.5)
-    0.75
+    >>> binomial_rank(0.5, 10, 0.5)
+    5
     """
-    return float(special.bdtr(count, n, p))
+    logs = (math.log(p), math.log1p(-p))
+    whole = math.lgamma(n + 1)
+    masses = (
+        math.exp(whole - math.lgamma(count + 1) - math.lgamma(n - count + 1) + count * logs[0] + (n - count) * logs[1])
+        for count in range(n)
+    )
+    return next((count for count, below in enumerate(accumulate(masses)) if below >= probability), n)
 
 
 def beta_quantile(probability: float, a: float, b: float) -> float:
@@ -50,6 +65,8 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
     >>> round(beta_quantile(0.5, 1.0, 1.0), 12)
     0.5
     """
+    from scipy import special
+
     return float(special.betaincinv(a, b, probability))
 
 
@@ -59,6 +76,8 @@ def beta_cdf(x: float, a: float, b: float) -> float:
     >>> round(beta_cdf(0.25, 1.0, 1.0), 12)
     0.25
     """
+    from scipy import special
+
     return float(special.betainc(a, b, x))
 
 
@@ -68,4 +87,6 @@ def noncentral_t_cdf(statistic: float, degrees: float, shift: float) -> float:
     >>> noncentral_t_cdf(1.0, 10, 3.0) < 0.05
     True
     """
+    from scipy import special
+
     return float(special.nctdtr(degrees, shift, statistic))

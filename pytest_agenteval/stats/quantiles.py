@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 from pytest_agenteval.stats.checks import choice, finite_values, fraction
-from pytest_agenteval.stats.distributions import beta_cdf, binomial_cdf
+from pytest_agenteval.stats.distributions import beta_cdf, binomial_rank
 
 
 class QuantileInterval(TypedDict):
@@ -73,11 +72,7 @@ def quantile_ci(values: Sequence[float], p: float, confidence: float = 0.95) -> 
 def _ranks(n: int, p: float, confidence: float) -> tuple[int | None, int | None]:
     fraction(p, "p")
     tail = (1.0 - fraction(confidence, "confidence")) / 2.0
-    lower = _binomial_quantile(tail, n, p)
-    upper = _binomial_quantile(1.0 - tail, n, p) + 1
+    lower = binomial_rank(tail, n, p)
+    upper = binomial_rank(1.0 - tail, n, p) + 1
     return (lower if lower >= 1 else None), (upper if upper <= n else None)
 
-
-def _binomial_quantile(probability: float, n: int, p: float) -> int:
-    counts = range(n)  # P(X <= n) is 1, so n itself needs no look
-    return bisect_left(counts, probability, key=lambda count: binomial_cdf(count, n, p))

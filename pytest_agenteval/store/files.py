@@ -112,7 +112,7 @@ def safe_name(text: str) -> str:
     >>> safe_name("refunds[gpt]")
     'refunds[gpt]'
     >>> safe_name("../../outside")
-    'outside-df02dbce1062'
+    'outside-e28b700f2449'
     """
     if _PLAIN_NAME.match(text) and len(text) <= _LONGEST_NAME and not _RESERVED_ON_WINDOWS.match(text):
         return text

@@ -17,6 +17,7 @@ from pytest_agenteval.store.files import open_to_append, refusals_of, safe_name,
 from pytest_agenteval.store.redaction import SafeTrial
 
 _EVENTS = ("called", "scored")
+_LINES = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class Journal:
@@ -47,12 +48,7 @@ class Journal:
             os.close(self._handle)
 
     def _append(self, event: Literal["called", "scored"], trial: Trial) -> None:
-        line = json.dumps(
-            {"event": event, "trial": encode(trial)},
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-        )
+        line = _LINES.encode({"event": event, "trial": encode(trial)})
         with refusals_of(self.path, "written"):
             write_whole(self._handle, f"{line}\n".encode())
 

@@ -142,7 +142,7 @@ class Redaction:
                 trial,
                 case=self._case(trial.case),
                 trajectory=self._trajectory(trial.trajectory),
-                scores=_items(trial.scores, [self._score(score) for score in trial.scores]),
+                scores=_items(trial.scores, [self.score(score) for score in trial.scores]),
             )
         )
 
@@ -183,7 +183,8 @@ class Redaction:
             error=error,
         )
 
-    def _score(self, score: Score) -> Score:
+    def score(self, score: Score) -> Score:
+        """The score with its reason and evidence as they may be kept."""
         if not score.reason and not score.evidence:
             return score  # the common case, and there are many scores
         return _with(score, reason=self.text(score.reason), evidence=self._mapping(score.evidence))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRIAL_COLUMNS: Final = (
-    *("run", "started", "week", "suite", "partial", "case", "attempt", "at"),
+    *("run", "started", "week", "suite", "partial", "candidate", "case", "attempt", "at"),
     *("origin", "agent", "agent_version", "model"),
     *("metric", "metric_version", "aggregate", "value", "reason"),
     *("confidence", "seconds", "tokens", "cost_usd"),
@@ -45,7 +45,7 @@ def week_frame(trials: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    whole = trials[~trials["partial"]]
+    whole = trials[~trials["partial"] & (trials["candidate"] == "")]
     newest = whole.sort_values(["started", "run"]).groupby(["suite", "week"])["run"].transform("last")
     taken = whole[whole["run"] == newest.reindex(whole.index)]
     groups = taken.groupby(["suite", "metric", "week", "run"], sort=True)
@@ -55,7 +55,7 @@ def week_frame(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _rows(run: Run, trial: Trial) -> Iterator[tuple[Any, ...]]:
     case, trajectory, agent = trial.case, trial.trajectory, trial.trajectory.agent
-    when = (run.id, run.started, week_of(run.started), case.suite, case.suite in run.partial)
+    when = (run.id, run.started, week_of(run.started), case.suite, case.suite in run.partial, run.candidate)
     what = (case.id, trial.attempt, trial.at, trial.origin, agent.name, agent.version, agent.model)
     end = (trajectory.confidence, trajectory.seconds, trajectory.tokens, trajectory.cost_usd)
     for score in trial.scores:

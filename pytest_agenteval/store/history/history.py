@@ -28,7 +28,7 @@ WITH last AS (
     SELECT week, suite, run, started FROM (
         SELECT DISTINCT run.week, summary.suite, run.id AS run, run.started,
                DENSE_RANK() OVER (PARTITION BY week, suite ORDER BY started DESC, run.id DESC) AS place
-        FROM summary JOIN run ON run.id = summary.run WHERE NOT partial
+        FROM summary JOIN run ON run.id = summary.run WHERE stands
     ) WHERE place = 1
 )
 SELECT last.week, last.run, last.started, {", ".join(f"summary.{name}" for name in _ESTIMATE)}

@@ -1,0 +1,136 @@
+"""What a report is made of: the weeks compared, suite by suite and metric by metric. Numbers, no words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pytest_agenteval.model.baseline import Bar, Baseline
+from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.run import Run
+from pytest_agenteval.model.score import MetricSpec
+from pytest_agenteval.model.verdict import Comparison, Outcome, Verdict
+
+Standing = Literal["worse", "better", "held", "unknown", "unjudged"]
+"""What became of a metric since the week before; ``unjudged`` is none of the other words' business."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseChange:
+    """A case whose value fell or rose, with what was asked and what was answered on both sides.
+
+    Of several attempts, those are shown that make the change plainest. ``trial`` is the id of the new one.
+    """
+
+    case: str
+    failure_mode: str | None = None
+    tags: tuple[str, ...] = ()
+    before: float
+    now: float
+    asked: str
+    said_before: str
+    said_now: str
+    trial: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemChange:
+    """Something of the system that is not as it was in the week before."""
+
+    what: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricView:
+    """One metric of a suite: this week, the week before, and the baseline.
+
+    ``against_last`` and ``verdict_vs_last`` are None where there is no week before, or the metric has no
+    value per case and no bounds. ``improved``: by the same rules, the week before would be a regression
+    from this one. ``weeks`` has each calendar week; None where no run measured this version of the metric.
+    ``fell`` and ``rose`` are as the comparison names them.
+    """
+
+    spec: MetricSpec
+    this: Estimate
+    last: Estimate | None = None
+    bar: Bar
+    gates: bool = False
+    against_last: Comparison | None = None
+    verdict_vs_last: Verdict | None = None
+    improved: bool = False
+    baseline: Baseline | None = None
+    against_baseline: Comparison | None = None
+    verdict_vs_baseline: Verdict | None = None
+    weeks: tuple[tuple[str, float | None], ...] = ()
+    fell: tuple[CaseChange, ...] = ()
+    rose: tuple[CaseChange, ...] = ()
+
+    @property
+    def standing(self) -> Standing:
+        """The verdict against the week before, in one of five words."""
+        if self.verdict_vs_last is None:
+            return "unjudged"
+        if self.verdict_vs_last.outcome is Outcome.REGRESSED:
+            return "worse"
+        if self.improved:
+            return "better"
+        return "held" if self.verdict_vs_last.outcome is Outcome.PASS else "unknown"
+
+    @property
+    def fails_its_gate(self) -> bool:
+        """Whether the verdict against the baseline is one that stops a merge."""
+        found = self.verdict_vs_baseline
+        return found is not None and found.outcome in (Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.LOOSENED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteView:
+    """A suite in its newest week that has a whole run, beside the last week before it that has one.
+
+    ``gap_weeks`` are the weeks between the two, in which no whole run was. ``vanished`` names the metrics
+    that the week before had and this one has not. ``problems`` keep something from being said.
+    """
+
+    suite: str
+    report_week: str
+    week: str
+    last_week: str | None = None
+    gap_weeks: tuple[str, ...] = ()
+    run: Run
+    last_run: Run | None = None
+    system: tuple[SystemChange, ...] = ()
+    changes: tuple[SystemChange, ...] = ()
+    metrics: tuple[MetricView, ...] = ()
+    vanished: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the suite has a whole run in the week of the report."""
+        return self.week == self.report_week
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeekReport:
+    """The report of a week. ``week`` is None where the history has no whole run at all."""
+
+    week: str | None
+    generated: datetime
+    owner: str = ""
+    suites: tuple[SuiteView, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def standing(self, word: Standing) -> list[tuple[SuiteView, MetricView]]:
+        """The metrics of which the word holds, each with its suite."""
+        return self._those(lambda metric: metric.standing == word)
+
+    def failing_gates(self) -> list[tuple[SuiteView, MetricView]]:
+        """The metrics whose verdict against the baseline stops a merge, each with its suite."""
+        return self._those(lambda metric: metric.fails_its_gate)
+
+    def _those(self, holds: Callable[[MetricView], bool]) -> list[tuple[SuiteView, MetricView]]:
+        return [(suite, metric) for suite in self.suites for metric in suite.metrics if holds(metric)]
