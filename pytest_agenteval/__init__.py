@@ -36,7 +36,7 @@ _ROOMS = {
     "metric": "metrics",
 }
 
-__all__ = sorted(_ROOMS)  # noqa: PLE0605  # the table is the one list of public names
+__all__ = sorted(_ROOMS)  # the table is the one list of public names
 
 
 def __getattr__(name: str) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from pytest_agenteval.model.case import Case
@@ -39,6 +40,9 @@ class Agent(Protocol):
 
     def asked(self, call: Call) -> Case:
         """The case as this agent is asked it; a recording may hold another wording."""
+
+    def begun(self, call: Call) -> datetime | None:
+        """When the trial began, where that is past: a recording knows; None for now."""
 
     def answer(self, call: Call) -> Trajectory | Awaitable[Trajectory]:
         """What the agent does on the case."""

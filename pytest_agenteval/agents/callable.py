@@ -53,6 +53,9 @@ class CallableAgent:
         """The case, unchanged."""
         return call.case
 
+    def begun(self, _call: Call) -> None:
+        """Now: the agent is alive."""
+
     def answer(self, call: Call) -> Trajectory | Awaitable[Trajectory]:
         """What the callable answers, or an awaitable of it; raises what it raises."""
         values = {"input": call.case.input, "case": call.case, "attempt": call.attempt, "seed": call.seed}
@@ -136,9 +139,7 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:  # noqa: ANN401  # an
         message = f"the {where[:40]}… of an agent is nested deeper than {MAX_DEPTH} levels"
         raise TypeError(message)
     if isinstance(value, Mapping):
-        return {
-            _key(key, where): _plain(item, f"{where}.{key:.40}", depth + 1) for key, item in value.items()
-        }
+        return {_key(key, where): _plain(item, f"{where}.{key:.40}", depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
     message = f"{where} of an agent is {_kind(value)}, which has no JSON form: {value!r:.80}"

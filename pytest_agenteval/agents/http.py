@@ -85,6 +85,9 @@ class HttpAgent:
         """The case, unchanged."""
         return call.case
 
+    def begun(self, _call: Call) -> None:
+        """Now: the agent is alive."""
+
     def answer(self, call: Call) -> Trajectory:
         """What the service answers.
 

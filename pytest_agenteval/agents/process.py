@@ -54,6 +54,9 @@ class ProcessAgent:
         """The case, unchanged."""
         return call.case
 
+    def begun(self, _call: Call) -> None:
+        """Now: the agent is alive."""
+
     def answer(self, call: Call) -> Trajectory:
         """What the command wrote.
 
@@ -94,9 +97,7 @@ class _Conversation:
 
     def __init__(self, words: list[str], asked: bytes) -> None:
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            words, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True
-        )
+        self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, start_new_session=True)
         self.group = self._process.pid
         self.output, self.complaint = bytearray(), bytearray()
         self._asked = memoryview(asked)
@@ -198,9 +199,7 @@ def _checked_command(command: str) -> list[str]:
         message = "'cmd:' names no command; write it like 'cmd: python my_agent.py'"
         raise AgentTargetError(message)
     if shutil.which(words[0]) is None:
-        message = (
-            f"there is no command {words[0]!r} that can be run ('cmd: {command:.200}'). Is it on the PATH?"
-        )
+        message = f"there is no command {words[0]!r} that can be run ('cmd: {command:.200}'). Is it on the PATH?"
         raise AgentTargetError(message)
     return words
 

@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, TypeVar, cast
@@ -78,6 +79,11 @@ class ReplayAgent:
         worded = call.case if row.input is None else replace(call.case, input=row.input)
         return worded if row.expect is None else replace(worded, expect=row.expect)
 
+    def begun(self, call: Call) -> datetime | None:
+        """When the trial was recorded, as far as the recording tells."""
+        row = self.recording.rows.get((call.case.id, call.attempt))
+        return row.at if row is not None and row.at is not None else self.recording.header.at
+
     def answer(self, call: Call) -> Trajectory:
         """What the agent did when it was recorded.
 
@@ -112,9 +118,7 @@ def read_recording(path: str | Path) -> Recording:
             message = f"{where}: attempts are counted from 1, this one is {row.attempt}"
             raise RecordingError(message)
         if key in rows:
-            message = (
-                f"{where}: case {row.case!r} attempt {row.attempt} stands already at {places[key]}; keep one"
-            )
+            message = f"{where}: case {row.case!r} attempt {row.attempt} stands already at {places[key]}; keep one"
             raise RecordingError(message)
         rows[key], places[key] = row, where
     return Recording(header=header, rows=rows)

@@ -13,6 +13,7 @@ from pytest_agenteval.model.baseline import Approval, Bar, Baseline
 from pytest_agenteval.model.change import Change
 from pytest_agenteval.model.codec import encode, near
 from pytest_agenteval.model.estimate import CaseScores
+from pytest_agenteval.model.jsonvalue import JSON
 from pytest_agenteval.model.run import FinishedRun
 from pytest_agenteval.pipeline.aggregate import Measured, measure
 from pytest_agenteval.pipeline.compare import is_paired
@@ -64,7 +65,9 @@ def source_run(workspace: Workspace, suite: str, run_id: str | None) -> Finished
             raise HistoryError(message)
         finished = workspace.history.read(whole[-1].id)
     if suite in finished.run.partial:
-        message = f"in run {finished.run.id} only a part of suite {suite!r} ran; it can be no baseline. Run the whole suite"
+        message = (
+            f"in run {finished.run.id} only a part of suite {suite!r} ran; it can be no baseline. Run the whole suite"
+        )
         raise BaselineError(message)
     if suite not in finished.suites():
         message = f"run {finished.run.id} has no trial of suite {suite!r}{near(suite, finished.suites())}"
@@ -121,9 +124,7 @@ def split(cases: Mapping[str, CaseScores]) -> tuple[dict[str, CaseScores], dict[
 
 
 def _part(scores: CaseScores, attempts: slice) -> CaseScores:
-    return CaseScores(
-        fingerprint=scores.fingerprint, values=scores.values[attempts], answers=scores.answers[attempts]
-    )
+    return CaseScores(fingerprint=scores.fingerprint, values=scores.values[attempts], answers=scores.answers[attempts])
 
 
 def _first(*values: float | None) -> float | None:
@@ -142,7 +143,7 @@ def _change(request: Request, before: Baseline | None, after: Baseline) -> Chang
     )
 
 
-def _summary(baseline: Baseline) -> dict[str, object]:
+def _summary(baseline: Baseline) -> dict[str, JSON]:
     return {
         "bar": encode(baseline.bar),
         "value": baseline.estimate.value,

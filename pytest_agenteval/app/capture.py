@@ -68,7 +68,7 @@ def capture(workspace: Workspace, registry: Registry, wanted: Capture) -> tuple[
         provenance=_redacted(redaction, {**provenance, "captured_at": encode(wanted.at), "reason": wanted.reason}),
     )
     path = _file_for(workspace.settings.path("suite_folder") / safe_name(suite) / "cases", wanted.file)
-    _refuse_known(path, case)
+    _refuse_known(workspace.case_files(suite), case)
     change = Change(
         at=wanted.at,
         actor=wanted.by,
@@ -101,9 +101,11 @@ def _value(key: str, text: str) -> JSON:
         value: Any = parse(text)
     except InvalidValue:
         value = text
-    if key in _LISTS and not isinstance(value, list):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return value  # type: ignore[no-any-return]  # JSON as it was read
+    if key not in _LISTS or isinstance(value, list):
+        return value  # type: ignore[no-any-return]  # JSON as it was read
+    if isinstance(value, Mapping) or text.startswith('"'):
+        return [value]  # one entry, in JSON
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _redacted(redaction: Redaction, values: Mapping[str, Any]) -> dict[str, JSON]:
@@ -156,9 +158,9 @@ def _file_for(folder: Path, named: str | None) -> Path:
     raise CaseError(message)
 
 
-def _refuse_known(path: Path, case: Case) -> None:
+def _refuse_known(files: Sequence[Path], case: Case) -> None:
     """A case with the same input in any case file of the suite would be the same failure twice."""
-    for file in sorted(path.parent.glob("*.*")):
+    for file in files:
         for placed in read_cases(file, case.suite):
             if placed.case.id == case.id or digest(placed.case.input) == digest(case.input):
                 message = f"{placed.place} already has this case ({placed.case.id}); edit that entry instead"

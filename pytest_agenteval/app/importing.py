@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from pytest_agenteval.agents.replay import Recording, read_recording
+from pytest_agenteval.agents.replay import read_recording
 from pytest_agenteval.app.registry import Registry
 from pytest_agenteval.app.runs import with_always_measured
 from pytest_agenteval.app.workspace import Workspace
-from pytest_agenteval.contracts import Metric
 from pytest_agenteval.errors import RecordingError
+from pytest_agenteval.metrics.scoring import score_trial
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.jsonvalue import digest
 from pytest_agenteval.model.recording import RecordedTrial
 from pytest_agenteval.model.run import FinishedRun, Run
+from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.trial import Origin, Trial
 from pytest_agenteval.pipeline.aggregate import measure_all
-from pytest_agenteval.metrics.scoring import score_trial
 from pytest_agenteval.store.casefiles import read_cases
 from pytest_agenteval.store.redaction import Redaction
 
@@ -50,29 +50,37 @@ def import_recording(workspace: Workspace, registry: Registry, wanted: Import) -
         message = f"{wanted.file} does not say when it was recorded: give --at 2026-11-24T12:00:00Z"
         raise RecordingError(message)
     metrics = with_always_measured(wanted.metrics, registry)
-    known = _cases(workspace, wanted.suite)
-    run_id = f"{at:%Y%m%dT%H%M%S}-{digest([wanted.suite, wanted.file.name, sorted(map(str, recording.rows))], length=6)}"
-    redaction = Redaction(registry.redactors())
+    content = hashlib.sha256(wanted.suite.encode() + wanted.file.read_bytes()).hexdigest()[:6]
+    run = Run(
+        id=f"{at:%Y%m%dT%H%M%S}-{content}",
+        started=at,
+        ended=at,
+        mode="import",
+        specs={metric.spec.name: metric.spec for metric in metrics},
+    )
+    known, redaction = _cases(workspace, wanted.suite), Redaction(registry.redactors())
     trials = []
     for row in recording.rows.values():
-        trial = _trial(run_id, row, _case(row, known, wanted), at, recording, wanted.origin)
+        trial = _trial(run, row, _case(row, known, wanted), recording.header.agent, wanted.origin)
         trials.append(redaction.trial(trial.with_scores(score_trial(metric, trial) for metric in metrics)))
-    finished = _finished(run_id, at, wanted.suite, metrics, sorted(trials, key=lambda trial: trial.key))
+    trials.sort(key=lambda trial: trial.key)
+    measured = measure_all(wanted.suite, run.specs, trials)
+    finished = FinishedRun(run=run, trials=trials, estimates=tuple(one.estimate for one in measured))
     workspace.history.append(finished)
     return finished
 
 
 def _cases(workspace: Workspace, suite: str) -> dict[str, Case]:
     base = suite.partition("[")[0]
-    folder = workspace.settings.path("suite_folder") / base / "cases"
-    placed = [one for file in sorted(folder.glob("*.*")) for one in read_cases(file, base)]
+    placed = [one for file in workspace.case_files(base) for one in read_cases(file, base)]
     return {one.case.id: replace(one.case, suite=suite) for one in placed}
 
 
 def _case(row: RecordedTrial, known: dict[str, Case], wanted: Import) -> Case:
     case = known.get(row.case)
     if case is None and row.input is None:
-        message = f"{wanted.file}: case {row.case!r} is in no case file of suite {wanted.suite!r}, and the row has no input"
+        where = f"in no case file of suite {wanted.suite!r}"
+        message = f"{wanted.file}: case {row.case!r} is {where}, and the row has no input. Add one of the two"
         raise RecordingError(message)
     case = case or Case(id=row.case, suite=wanted.suite, input=row.input)
     if row.input is not None:
@@ -80,23 +88,13 @@ def _case(row: RecordedTrial, known: dict[str, Case], wanted: Import) -> Case:
     return case if row.expect is None else replace(case, expect=row.expect)
 
 
-def _trial(run_id: str, row: RecordedTrial, case: Case, at: datetime, recording: Recording, origin: Origin) -> Trial:
-    agent = row.trajectory.agent
-    told = agent != type(agent)()
+def _trial(run: Run, row: RecordedTrial, case: Case, agent: AgentIdentity, origin: Origin) -> Trial:
+    told = row.trajectory.agent != AgentIdentity()
     return Trial(
-        id=f"{run_id}-{digest([case.suite, case.id, row.attempt], length=8)}",
+        id=f"{run.id}-{digest([case.suite, case.id, row.attempt], length=8)}",
         case=case,
-        trajectory=row.trajectory if told else replace(row.trajectory, agent=recording.header.agent),
+        trajectory=row.trajectory if told else replace(row.trajectory, agent=agent),
         origin=origin,
         attempt=row.attempt,
-        at=row.at or at,
+        at=row.at or run.started,
     )
-
-
-def _finished(
-    run_id: str, at: datetime, suite: str, metrics: Sequence[Metric], trials: Sequence[Trial]
-) -> FinishedRun:
-    specs = {metric.spec.name: metric.spec for metric in metrics}
-    measured = measure_all(suite, specs, trials)
-    run = Run(id=run_id, started=at, ended=at, mode="import", specs=specs)
-    return FinishedRun(run=run, trials=trials, estimates=tuple(one.estimate for one in measured))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from pytest_agenteval.app.runs import Plan, RunOptions
 from pytest_agenteval.app.settings import TABLE
@@ -62,16 +63,29 @@ def judge_run(run: Run, trials: Sequence[Trial], plan: Plan, workspace: Workspac
     gated: list[Gated] = []
     ungated: list[Verdict] = []
     for suite in suites:
-        found, verdicts, problems = _gated(suite, measured[suite], workspace, partial=suite in partial)
+        found, unjudged, problems = _gated(suite, measured[suite], workspace, partial=suite in partial)
         gated += found
-        ungated += verdicts
+        ungated += unjudged
         causes += [Cause(code=exits.USAGE, text=problem) for problem in problems]
-    verdicts = tuple(sorted([*judge(gated, Policy(mode=options.gate)), *ungated], key=lambda one: (one.suite, one.metric)))
+    verdicts = tuple(
+        sorted([*judge(gated, Policy(mode=options.gate)), *ungated], key=lambda one: (one.suite, one.metric))
+    )
     causes += _causes(verdicts, partial, options)
     estimates = tuple(one.estimate for suite in suites for one in measured[suite])
-    finished = FinishedRun(run=replace(run, partial=partial, specs=plan.specs), trials=ordered, estimates=estimates)
+    run = replace(run, partial=partial, specs=plan.specs, recorded=_recorded(ordered, run.started))
+    finished = FinishedRun(run=run, trials=ordered, estimates=estimates)
     reasons = {f"{one.suite}/{one.spec.name}": one.not_evaluated for suite in suites for one in measured[suite]}
     return Judged(finished=finished, verdicts=verdicts, causes=tuple(causes), not_evaluated=reasons)
+
+
+def _recorded(trials: Sequence[Trial], started: datetime) -> dict[str, datetime]:
+    """The time of each suite whose trials were all recorded before the run: that of its first one."""
+    live = {trial.case.suite for trial in trials if trial.origin != "replay"}
+    found: dict[str, datetime] = {}
+    for trial in trials:
+        if trial.case.suite not in live:
+            found[trial.case.suite] = min(trial.at, found.get(trial.case.suite, trial.at))
+    return {suite: at for suite, at in found.items() if at < started}
 
 
 def _gated(
@@ -84,6 +98,8 @@ def _gated(
     names = sorted({*table, *baselines, ERROR_RATE})
     gated = []
     for name in names:
+        if name not in by_name and partial:
+            continue  # the test that measures it may be in the other part
         if name not in by_name:
             problems.append(
                 f"{suite}/{name} gates, but no test of this run measured it. Name {name!r} in metrics= of a test, "
@@ -93,7 +109,7 @@ def _gated(
         baseline = baselines.get(name)
         bar, loosened = effective_bar(table.get(name), baseline, name)
         gated.append(Gated(measured=by_name[name], bar=bar, baseline=baseline, loosened=loosened, partial=partial))
-    nothing = [] if set(names) - {ERROR_RATE} else [_nothing_gates(suite)]
+    nothing = [] if partial or set(names) - {ERROR_RATE} else [_nothing_gates(suite)]
     return gated, nothing, problems
 
 

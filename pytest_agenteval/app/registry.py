@@ -12,8 +12,9 @@ import pluggy
 
 from pytest_agenteval import hookspecs
 from pytest_agenteval.contracts import Agent, Metric, Redactor, Section
-from pytest_agenteval.errors import AgentEvalError, MetricError, SettingsError
+from pytest_agenteval.errors import MetricError, SettingsError, UsageError
 from pytest_agenteval.model.codec import near
+from pytest_agenteval.model.visible import visible
 
 ALWAYS_MEASURED = ("error_rate", "latency_seconds", "tokens", "cost_usd")
 """Scored on every trial, whatever a test names."""
@@ -101,7 +102,9 @@ class Registry:
                 implementation.function(*(values[name] for name in implementation.argnames))
             except Exception as error:  # noqa: BLE001  # an observer cannot alter a verdict
                 message = f"{hook} of {implementation.plugin_name}: {type(error).__name__}: {error}"
-                warnings.warn(message, stacklevel=2)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("always")  # also where the project makes errors of its warnings
+                    warnings.warn(visible(message), stacklevel=2)
 
 
 def offers_hooks(plugin: object) -> bool:
@@ -112,8 +115,11 @@ def offers_hooks(plugin: object) -> bool:
 def _imported(name: str) -> object:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        message = f"the plug-in {name!r} of [tool.pytest-agenteval] plugins cannot be imported: {error}"
+    except Exception as error:  # a module may raise anything while it is read
+        message = (
+            f"the plug-in {name!r} of [tool.pytest-agenteval] plugins cannot be imported: "
+            f"{type(error).__name__}: {error}. Mend it, or take it out of the list"
+        )
         raise SettingsError(message) from error
 
 
@@ -122,6 +128,6 @@ def _by_name(found: Sequence[Any], name_of: Callable[[Any], str], what: str) -> 
     for one in found:
         if name_of(one) in named:
             message = f"two plug-ins bring a {what} {name_of(one)!r}: {named[name_of(one)]!r} and {one!r}. Rename one"
-            raise AgentEvalError(message)
+            raise MetricError(message) if what == "metric" else UsageError(message)
         named[name_of(one)] = one
     return named

@@ -12,6 +12,7 @@ from pytest_agenteval.app.registry import ALWAYS_MEASURED, Registry
 from pytest_agenteval.app.settings import Settings
 from pytest_agenteval.app.targets import Targets
 from pytest_agenteval.contracts import Agent, Call, Metric
+from pytest_agenteval.metrics.scoring import score_trial
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.jsonvalue import digest
 from pytest_agenteval.model.run import Run
@@ -20,7 +21,6 @@ from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.pipeline.gate import GateMode
 from pytest_agenteval.pipeline.run import CallLimits, Clock, Engine
-from pytest_agenteval.metrics.scoring import score_trial
 from pytest_agenteval.stats import stable_seed
 from pytest_agenteval.store.journal import Journal
 from pytest_agenteval.store.redaction import Redaction, SafeTrial
@@ -71,9 +71,7 @@ class Plan:
         return {(suite, case, int(attempt)) for suite, case, attempt in self.planned}
 
 
-def plan_of(
-    jobs: Mapping[str, Job], *, partial: Iterable[str] = (), problems: Iterable[str] = ()
-) -> Plan:
+def plan_of(jobs: Mapping[str, Job], *, partial: Iterable[str] = (), problems: Iterable[str] = ()) -> Plan:
     """The plan of the items (by node id) that will run. Two metrics of one name must be the same."""
     specs: dict[str, MetricSpec] = {}
     wrong = list(problems)
@@ -105,7 +103,14 @@ class Trials:
     """Makes, scores and keeps the trials of one process of a run."""
 
     def __init__(
-        self, run: Run, settings: Settings, registry: Registry, options: RunOptions, clock: Clock, name: str = "main"
+        self,
+        run: Run,
+        settings: Settings,
+        registry: Registry,
+        options: RunOptions,
+        *,
+        clock: Clock,
+        name: str = "main",
     ) -> None:
         self._run, self._registry, self._options = run, registry, options
         limits = CallLimits(
@@ -123,6 +128,14 @@ class Trials:
     def replaces_the_fixture(self) -> bool:
         """Whether the command line names the agent, so that the user's fixture is not set up."""
         return self._targets.given
+
+    def redacted(self, text: str) -> str:
+        """The text as it may be shown."""
+        return self._redaction.text(text)
+
+    def make_agent(self, suite: str) -> None:
+        """Make the suite's agent now, where the command line names one. Raises AgentTargetError, RecordingError."""
+        self._targets.agent_for(suite)
 
     def trial(self, job: Job, agent: object) -> Trial:
         """The trial of the job; made at the first call, the same one for all items that share it."""
@@ -142,9 +155,7 @@ class Trials:
 
         identity = adapt(agent).identity if callable(agent) else AgentIdentity()
         handed_over = _HandedOver(answer=answer, identity=identity)
-        trial = self._engine.trial(
-            self._id_of(job), adapt(handed_over), Call(case=job.case, attempt=job.attempt)
-        )
+        trial = self._engine.trial(self._id_of(job), adapt(handed_over), Call(case=job.case, attempt=job.attempt))
         # How long the agent took is known to the test alone: that the answer was handed over at once says nothing.
         trajectory = replace(trial.trajectory, seconds=getattr(answer, "seconds", None))
         self._keep(job, replace(trial, trajectory=trajectory))

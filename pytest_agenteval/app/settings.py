@@ -46,6 +46,14 @@ class Settings:
     suites: Mapping[str, SuiteSettings] = field(default_factory=dict)
     root: str = "."
 
+    def __post_init__(self) -> None:
+        if self.agent_timeout <= 0 or self.retries < 0:
+            message = (
+                f"agent_timeout is a number of seconds above 0 and retries at least 0, "
+                f"not {self.agent_timeout:g} and {self.retries}"
+            )
+            raise InvalidValue(message)
+
     def path(self, name: str) -> Path:
         """The absolute path of one of the path settings."""
         return Path(self.root) / str(getattr(self, name))

@@ -9,6 +9,7 @@ from pytest_agenteval.app.settings import Settings
 from pytest_agenteval.contracts import Agent
 from pytest_agenteval.errors import AgentTargetError, RecordingError
 from pytest_agenteval.model.codec import near
+from pytest_agenteval.store.files import safe_name
 
 _ENDINGS = (".jsonl", ".jsonl.gz")
 
@@ -56,9 +57,11 @@ def parameter_of(suite: str) -> str:
 
 
 def recording_named(settings: Settings, suite: str, name: str) -> Path | None:
-    """The suite's recording of that name, if there is one."""
-    files = (recordings_of(settings, suite) / f"{name}{ending}" for ending in _ENDINGS)
-    return next((file for file in files if file.is_file()), None)
+    """The suite's recording of that name, if there is one; ``gpt/4`` was written under its safe name."""
+    folder = recordings_of(settings, suite)
+    there = set(folder.rglob("*"))  # looked up, not probed: a name may be too long for a path, or lead elsewhere
+    files = (folder / f"{told}{ending}" for told in (name, safe_name(name)) for ending in _ENDINGS)
+    return next((file for file in files if file in there), None)
 
 
 def the_recording(settings: Settings, suite: str, name: str | None) -> Path:

@@ -8,7 +8,11 @@ from pathlib import Path
 from pytest_agenteval.app.settings import Settings, load_settings
 from pytest_agenteval.store.audit import Audit
 from pytest_agenteval.store.baselines import Baselines
+from pytest_agenteval.store.files import safe_name
 from pytest_agenteval.store.history import History
+
+CASE_FILES = (".jsonl", ".json", ".yaml", ".yml", ".csv")
+"""Endings of the names of case files."""
 
 
 class Workspace:
@@ -36,6 +40,11 @@ class Workspace:
     def history(self) -> History:
         """The finished runs."""
         return History(self.settings.path("history"), self.settings.path("work") / "index.sqlite")
+
+    def case_files(self, suite: str) -> list[Path]:
+        """The case files of a suite; what an editor or a system leaves beside them is none."""
+        folder = self.settings.path("suite_folder") / safe_name(suite) / "cases"
+        return sorted(file for ending in CASE_FILES for file in folder.glob(f"[!.]*{ending}"))
 
     @property
     def verdict_file(self) -> Path:

@@ -45,7 +45,10 @@ def approve(options: argparse.Namespace) -> int:
     )
     workspace = _workspace(options)
     for baseline in approve_baselines(workspace, request):
-        say(f"approved {_headline(baseline)}", f"  {workspace.baselines.path(baseline.suite, baseline.metric)}")
+        say(
+            f"approved {_headline(baseline)}",
+            f"  {workspace.baselines.path(baseline.suite, baseline.metric)}",
+        )
     return exits.OK
 
 
@@ -55,7 +58,7 @@ def show(options: argparse.Namespace) -> int:
     names = [options.metric] if options.metric else baselines.metrics(options.suite)
     found = [baseline for name in names if (baseline := baselines.read(options.suite, name)) is not None]
     if not found:
-        message = f"suite {options.suite!r} has no baseline {options.metric or ''}; make one: pytest-agenteval baseline approve"
+        message = f"suite {options.suite!r} has no baseline {options.metric or ''}. Make one by baseline approve"
         raise BaselineError(message)
     for baseline in found:
         approval = baseline.approval
@@ -101,7 +104,15 @@ def report(options: argparse.Namespace) -> int:
     """``report``."""
     from pytest_agenteval.app.reporting import render_report
 
-    paths = render_report(_workspace(options), week=options.week, suites=options.suite, output=options.output)
+    workspace = _workspace(options)
+    paths = render_report(
+        workspace,
+        _registry(workspace),
+        now=datetime.now(UTC),
+        week=options.week,
+        suites=options.suite,
+        output=options.output,
+    )
     say(*(str(path) for path in paths))
     return exits.OK
 
@@ -125,7 +136,11 @@ def capture(options: argparse.Namespace) -> int:
     )
     workspace = _workspace(options)
     case, place = capture_case(workspace, _registry(workspace), wanted)
-    say(f"captured {case.suite}/{case.id} for {case.failure_mode}", f"  {place}", "The next pytest --agent-eval runs it.")
+    say(
+        f"captured {case.suite}/{case.id} for {case.failure_mode}",
+        f"  {place}",
+        "The next pytest --agent-eval runs it.",
+    )
     return exits.OK
 
 

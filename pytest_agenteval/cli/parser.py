@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 from pytest_agenteval.cli import commands
+from pytest_agenteval.model.visible import visible
+from pytest_agenteval.pipeline import exits
+
+
+class _Parser(argparse.ArgumentParser):
+    """Of words it does not know it says so by the project's own table: argparse's 2 means interrupted there."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with the usage, the message and exit code 4."""
+        self.print_usage(sys.stderr)
+        self.exit(exits.USAGE, f"pytest-agenteval: {visible(message)}\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command and all its parts."""
-    top = argparse.ArgumentParser(
-        prog="pytest-agenteval", description="Baselines, history, reports and captured cases of pytest --agent-eval."
+    top = _Parser(
+        prog="pytest-agenteval",
+        description="Baselines, history, reports and captured cases of pytest --agent-eval.",
     )
     top.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: this one)")
     parts = top.add_subparsers(required=True, metavar="COMMAND")

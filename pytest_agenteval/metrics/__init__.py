@@ -90,10 +90,7 @@ def built_in_metrics() -> tuple[Metric, ...]:
 
     families = (confidence, cost, outcome, safety, structured, text, tools)
     plain = {
-        found
-        for family in families
-        for found in vars(family).values()
-        if isinstance(found, declare.FunctionMetric)
+        found for family in families for found in vars(family).values() if isinstance(found, declare.FunctionMetric)
     }
     made = {cost.cost_usd(), *(tools.tool_calls(mode) for mode in tools.MODES)}
     return tuple(sorted(plain | made, key=lambda found: found.spec.name))

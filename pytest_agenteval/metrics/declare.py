@@ -101,9 +101,7 @@ def metric(  # noqa: PLR0913  # the fields of a MetricSpec, each with its defaul
 
 def _refuse_async(function: Callable[[Trial], Judgement], name: str) -> None:
     if inspect.iscoroutinefunction(function):
-        message = (
-            f"the metric {name!r} is an async function; write it with def, and await in the agent instead"
-        )
+        message = f"the metric {name!r} is an async function; write it with def, and await in the agent instead"
         raise MetricError(message)
 
 

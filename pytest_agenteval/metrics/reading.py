@@ -25,11 +25,7 @@ def expected_texts(trial: Trial, key: str) -> tuple[str, ...]:
     """``expect.KEY`` as texts: one text stands for a list of one. Raises CaseError where it says nothing."""
     told = trial.case.expect[key]
     texts = (told,) if isinstance(told, str) else told
-    if (
-        not isinstance(texts, Sequence)
-        or not texts
-        or not all(isinstance(text, str) and text for text in texts)
-    ):
+    if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) and text for text in texts):
         raise malformed(trial, key, "a text or a list of texts, none of them empty")
     return tuple(str(text) for text in texts)
 
@@ -45,9 +41,7 @@ def expected_object(trial: Trial, key: str) -> Mapping[str, JSON]:
 def malformed(trial: Trial, key: str, due: str) -> CaseError:
     """The error to raise where ``expect.KEY`` of the trial's case cannot be used."""
     told = trial.case.expect[key]
-    return CaseError(
-        f"expect.{key} of the case {trial.case.id!r} must be {due}, not {told!r:.80}; mend the case"
-    )
+    return CaseError(f"expect.{key} of the case {trial.case.id!r} must be {due}, not {told!r:.80}; mend the case")
 
 
 def is_number(value: JSON) -> TypeGuard[float]:
@@ -74,9 +68,7 @@ def equal(found: JSON, expected: JSON, *, tolerance: float = 0.0) -> bool:
             isinstance(found, Sequence)
             and not isinstance(found, str)
             and len(found) == len(expected)
-            and all(
-                equal(one, other, tolerance=tolerance) for one, other in zip(found, expected, strict=True)
-            )
+            and all(equal(one, other, tolerance=tolerance) for one, other in zip(found, expected, strict=True))
         )
     if is_number(expected) and is_number(found):
         near = tolerance > 0 and expected - tolerance <= found <= expected + tolerance

@@ -115,6 +115,4 @@ def _missing(spec: MetricSpec, reason: str) -> Score:
 def _score(
     spec: MetricSpec, value: float | bool | None, reason: str = "", evidence: Mapping[str, JSON] | None = None
 ) -> Score:
-    return Score(
-        metric=spec.name, metric_version=spec.version, value=value, reason=reason, evidence=evidence or {}
-    )
+    return Score(metric=spec.name, metric_version=spec.version, value=value, reason=reason, evidence=evidence or {})

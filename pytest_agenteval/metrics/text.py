@@ -24,9 +24,7 @@ from pytest_agenteval.model.trial import Trial
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})++(?!\d)|\d+)?(?:\.\d++|(?<=\d))(?:[eE][-+]?\d++)?"
-)
+_NUMBER = re.compile(r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})++(?!\d)|\d+)?(?:\.\d++|(?<=\d))(?:[eE][-+]?\d++)?")
 _EQUAL_BUT_FOR_ROUNDING = {"rel": 1e-9}
 
 
@@ -88,11 +86,7 @@ def _expected_number(trial: Trial) -> tuple[float, Mapping[str, float]]:
     told = trial.case.expect["number"]
     parts = told if isinstance(told, Mapping) else {"value": told}
     numbers = {name: float(part) for name, part in parts.items() if is_number(part)}
-    if (
-        "value" not in numbers
-        or numbers.keys() != parts.keys()
-        or not numbers.keys() <= {"value", "abs", "rel"}
-    ):
+    if "value" not in numbers or numbers.keys() != parts.keys() or not numbers.keys() <= {"value", "abs", "rel"}:
         raise malformed(trial, "number", "a number, or an object of the numbers value, abs and rel")
     return numbers.pop("value"), numbers or _EQUAL_BUT_FOR_ROUNDING
 

@@ -49,8 +49,7 @@ class CallMatch:
         if self.arguments == "exact" and due != found.keys() - self.ignore:
             return False
         return all(
-            name in found and equal(found[name], expected.args[name], tolerance=self._allowed(name))
-            for name in due
+            name in found and equal(found[name], expected.args[name], tolerance=self._allowed(name)) for name in due
         )
 
     def _allowed(self, name: str) -> float:

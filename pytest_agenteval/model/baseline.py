@@ -43,7 +43,9 @@ class Approval:
     def __post_init__(self) -> None:
         missing = [name for name in ("by", "reason", "run") if not getattr(self, name).strip()]
         if missing or self.at.tzinfo is None:
-            message = f"an approval names who, when (with a time zone), why and the run; missing: {missing or ['time zone']}"
+            message = (
+                f"an approval names who, when (with a time zone), why and the run; missing: {missing or ['time zone']}"
+            )
             raise InvalidValue(message)
 
 

@@ -48,7 +48,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sparkline:
-    """Values in their order, None for a gap; ``level`` is a line to see them against; ``label`` says it in words."""
+    """Values in their order, None for a gap; ``level`` is a line to see them by, ``label`` the words."""
 
     points: tuple[tuple[str, float | None], ...]
     label: str

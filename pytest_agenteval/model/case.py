@@ -38,6 +38,12 @@ class Case:
     provenance: Mapping[str, JSON] | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.tags, str) or not isinstance(self.expect, Mapping):
+            message = (
+                f"case {self.id!r}: tags= is a list of texts and expect= a mapping, "
+                f"not {self.tags!r:.80} and {self.expect!r:.80}"
+            )
+            raise InvalidValue(message)
         object.__setattr__(self, "tags", tuple(self.tags))
         object.__setattr__(self, "id", checked_id(self.id))
 

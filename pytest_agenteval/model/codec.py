@@ -1,8 +1,9 @@
-"""From values to JSON and back, one rule for all types: a key a field, defaults left out, unknown keys refused."""
+"""From values to JSON and back by one rule: a key a field, defaults left out, unknown keys refused."""
 
 from __future__ import annotations
 
 import difflib
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,11 @@ _Encoder = Callable[[Any], Any]
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
+def _cached(by_type: Callable[[type], _T]) -> Callable[[type], _T]:
+    """functools.cache, typed for what is asked here: a type is always hashable."""
+    return typing.cast("Callable[[type], _T]", cache(by_type))
+
+
 def encode(value: Any) -> Any:  # noqa: ANN401  # any value of the model becomes some JSON
     """The JSON form of a value of the model: dataclasses become objects, times ISO text in UTC.
 
@@ -32,7 +38,7 @@ def encode(value: Any) -> Any:  # noqa: ANN401  # any value of the model becomes
     return _encoder(type(value))(value)
 
 
-@cache
+@_cached
 def _encoder(kind: type) -> _Encoder:
     """How values of exactly this type are encoded; found once a type, since a run encodes many trials."""
     if kind in _PLAIN:
@@ -116,13 +122,14 @@ def parse_time(text: object) -> datetime:
     """An aware UTC instant from ISO 8601 text; a text without a zone is refused."""
     try:
         at = datetime.fromisoformat(str(text))
-    except ValueError as error:
+        instant = None if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         message = f"{text!r} is not an ISO 8601 time"
         raise InvalidValue(message) from error
-    if at.tzinfo is None:
+    if instant is None:
         message = f"the time {text!r} has no zone; write it like 2026-11-24T09:00:00Z"
         raise InvalidValue(message)
-    return at.astimezone(UTC)
+    return instant
 
 
 def near(name: str, known: Sequence[str], *, cutoff: float = 0.6) -> str:
@@ -131,7 +138,7 @@ def near(name: str, known: Sequence[str], *, cutoff: float = 0.6) -> str:
     return f"; did you mean {match[0]!r}?" if match else ""
 
 
-@cache
+@_cached
 def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
     found = []
     for field in fields(kind):
@@ -140,7 +147,7 @@ def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
     return tuple(found)
 
 
-@cache
+@_cached
 def _dataclass_decoder(kind: type) -> _Decoder:
     hints = typing.get_type_hints(kind)
     known = {field.name: _decoder(hints[field.name]) for field in fields(kind) if field.init}
@@ -173,22 +180,25 @@ def _read_field(kind: type, name: str, decoder: _Decoder, item: object) -> objec
 
 def _decoder(hint: Any) -> _Decoder:  # noqa: ANN401  # a type expression
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is None:
+        return _plain_type_decoder(hint)
     if origin in (typing.Union, types.UnionType):
         return _union_decoder(arguments)
-    if origin is tuple:
-        return _tuple_decoder(arguments)
-    if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
-        return _mapping_decoder(_decoder(arguments[1]))
     if origin is typing.Literal:
         return _one_of(arguments)
+    return _tuple_decoder(arguments) if origin is tuple else _mapping_decoder(_decoder(arguments[1]))
+
+
+def _plain_type_decoder(hint: Any) -> _Decoder:  # noqa: ANN401  # a type
     if hint is datetime:
         return parse_time
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint
     if hasattr(hint, "__dataclass_fields__"):
         return lambda data: _dataclass_decoder(hint)(data)
     if hint in (str, int, float, bool):
         return _plain_decoder(hint)
+    if issubclass(hint, Enum):
+        choose = _one_of(tuple(member.value for member in hint))
+        return lambda data: hint(choose(data))
     return lambda data: data  # JSON itself: any value
 
 
@@ -249,7 +259,11 @@ def _number(data: Any) -> float:  # noqa: ANN401  # checked here
         message = f"a number is due, not {data!r:.80}"
         raise InvalidValue(message)
     try:
-        return float(data)
+        value = float(data)
     except OverflowError as error:
         message = "the number is too large to hold"
         raise InvalidValue(message) from error
+    if not math.isfinite(value):
+        message = f"a finite number is due, not {data!r}"
+        raise InvalidValue(message)
+    return value

@@ -50,9 +50,11 @@ class Estimate:
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.n == 0):
-            message = f"the estimate of {self.metric!r} has a value exactly when it has cases: n={self.n}, value={self.value!r}"
+            message = f"the estimate of {self.metric!r} has a value exactly when n > 0, not {self.value!r} of {self.n}"
             raise InvalidValue(message)
         ends = [end for end in (self.low, self.value, self.high) if end is not None]
-        if ends != sorted(ends):
-            message = f"the estimate of {self.metric!r} does not lie in its interval: {self.low}, {self.value}, {self.high}"
+        if ends != sorted(ends) or not all(map(math.isfinite, ends)):
+            message = (
+                f"the estimate of {self.metric!r} does not lie in its interval: {self.low}, {self.value}, {self.high}"
+            )
             raise InvalidValue(message)

@@ -11,7 +11,7 @@ from pytest_agenteval.errors import InvalidValue
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    JSON: TypeAlias = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
+    JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
     """What a case may hold and an agent may answer."""
 else:
     JSON = object  # the recursive form cannot be evaluated, and the codec reads the hints of the types
@@ -25,12 +25,16 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 
 def canonical(value: object) -> str:
-    """The one text of a JSON value: sorted keys, no spaces, finite numbers only.
+    """The one text of a JSON value: sorted keys, no spaces. Raises InvalidValue for what is no JSON value.
 
     >>> canonical({"b": 1, "a": [True, None]})
     '{"a":[true,null],"b":1}'
     """
-    return _CANONICAL.encode(value)
+    try:
+        return _CANONICAL.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"only texts, finite numbers, bools, lists and mappings can be kept: {error}"
+        raise InvalidValue(message) from error
 
 
 def digest(value: object, *, length: int = 16) -> str:

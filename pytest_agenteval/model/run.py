@@ -15,13 +15,23 @@ from pytest_agenteval.model.trial import Trial
 Mode = Literal["live", "replay", "import"]
 
 
+def week_of(at: datetime) -> str:
+    """The ISO week of the UTC instant.
+
+    >>> from datetime import UTC, datetime
+    >>> week_of(datetime(2027, 1, 1, tzinfo=UTC))
+    '2026-W53'
+    """
+    return at.astimezone(UTC).strftime("%G-W%V")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What is known of a run besides its trials.
 
     ``partial`` names the suites of which only a part ran, ``candidate`` is another agent that the command
-    line put in place of the suites' own: neither becomes a week's value. ``specs`` are the metrics as they
-    were in this run, by name.
+    line put in place of the suites' own: neither becomes a week's value. ``recorded`` has the time of each suite
+    that was replayed from a recording which tells one. ``specs`` are the metrics as they were in this run.
     """
 
     id: str
@@ -30,6 +40,7 @@ class Run:
     mode: Mode = "live"
     partial: tuple[str, ...] = ()
     candidate: str = ""
+    recorded: Mapping[str, datetime] = field(default_factory=dict)
     specs: Mapping[str, MetricSpec] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
@@ -37,6 +48,10 @@ class Run:
         if self.started.tzinfo is None:
             message = f"the start of run {self.id!r} has no time zone; times are aware UTC"
             raise InvalidValue(message)
+
+    def week_of(self, suite: str) -> str:
+        """The ISO week that the suite's values belong to: a replay is dated by its recording."""
+        return week_of(self.recorded.get(suite, self.started))
 
     def stands_for(self, suite: str) -> bool:
         """Whether the run tells how the suite's own agent does on the whole suite."""
@@ -58,16 +73,6 @@ class FinishedRun:
     def of_suite(self, suite: str) -> list[Trial]:
         """The trials of one suite."""
         return [trial for trial in self.trials if trial.case.suite == suite]
-
-
-def week_of(at: datetime) -> str:
-    """The ISO week of the UTC instant.
-
-    >>> from datetime import UTC, datetime
-    >>> week_of(datetime(2027, 1, 1, tzinfo=UTC))
-    '2026-W53'
-    """
-    return at.astimezone(UTC).strftime("%G-W%V")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

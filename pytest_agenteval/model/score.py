@@ -13,6 +13,8 @@ from pytest_agenteval.model.jsonvalue import JSON
 
 Direction = Literal["higher", "lower"]
 MetricKind = Literal["binary", "bounded", "unbounded"]
+KINDS = ("binary", "bounded", "unbounded")
+ON_AGENT_ERROR = ("fail", "missing", "ask")
 
 _METRIC_NAME = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")
 _AGGREGATES = re.compile(r"(mean|ece|p[1-9][0-9]?|pass_at_[1-9][0-9]*|pass_hat_[1-9][0-9]*)\Z")
@@ -68,13 +70,26 @@ class MetricSpec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "needs", tuple(sorted(self.needs)))
         if not _METRIC_NAME.match(self.name):
-            message = f"a metric's name is made of small letters, digits and _, beginning with a letter, not {self.name!r}"
+            message = (
+                f"a metric's name is made of small letters, digits and _, beginning with a letter, not {self.name!r}"
+            )
             raise InvalidValue(message)
         if self.better not in ("higher", "lower"):
             message = f"better= of metric {self.name!r} is 'higher' or 'lower', not {self.better!r}"
             raise InvalidValue(message)
         if not _AGGREGATES.match(self.aggregate):
-            message = f"aggregate= of metric {self.name!r} is mean, pNN, pass_at_K, pass_hat_K or ece, not {self.aggregate!r}"
+            message = (
+                f"aggregate= of metric {self.name!r} is mean, pNN, pass_at_K, pass_hat_K or ece, not {self.aggregate!r}"
+            )
+            raise InvalidValue(message)
+        if self.kind not in KINDS or self.on_agent_error not in ON_AGENT_ERROR:
+            message = (
+                f"metric {self.name!r}: kind= is one of {', '.join(KINDS)}, on_agent_error= one of "
+                f"{', '.join(ON_AGENT_ERROR)}, not {self.kind!r} and {self.on_agent_error!r}"
+            )
+            raise InvalidValue(message)
+        if self.range is not None and not -math.inf < self.range[0] < self.range[1] < math.inf:
+            message = f"metric {self.name!r}: a range is (lowest, highest), two finite numbers, not {self.range!r}"
             raise InvalidValue(message)
         if (self.kind == "unbounded") != (self.range is None):
             message = f"metric {self.name!r}: a binary or bounded metric has a range, an unbounded one has range=None"

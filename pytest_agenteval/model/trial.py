@@ -48,6 +48,11 @@ class Trial:
         if self.origin not in ORIGINS:
             message = f"the origin of a trial is one of {', '.join(ORIGINS)}, not {self.origin!r}"
             raise InvalidValue(message)
+        if self.attempt < 1 or self.retries < 0:
+            message = (
+                f"trial {self.id!r}: attempts count from 1 and retries from 0, not {self.attempt} and {self.retries}"
+            )
+            raise InvalidValue(message)
         if self.at.tzinfo is None:
             message = f"the time of trial {self.id!r} has no time zone; times are aware UTC"
             raise InvalidValue(message)

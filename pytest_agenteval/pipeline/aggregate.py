@@ -62,7 +62,9 @@ def measure(suite: str, spec: MetricSpec, trials: Sequence[Trial]) -> Measured:
             continue
         answers = tuple(trial.answer_digest for trial, _ in known)
         cases[case_id] = CaseScores(
-            fingerprint=pairs[0][0].case_fingerprint, values=tuple(values), answers=answers if not kind else ()
+            fingerprint=pairs[0][0].case_fingerprint,
+            values=tuple(values),
+            answers=answers if not kind else (),
         )
     estimate = _estimate(suite, spec, cases, len(reasons), [score for _, score in asked])
     return Measured(
@@ -119,9 +121,7 @@ def _estimate(
 _Interval = tuple[float | None, float | None, float | None, str]
 
 
-def _interval(
-    spec: MetricSpec, cases: list[CaseScores], scores: Sequence[Score], confidence: float
-) -> _Interval:
+def _interval(spec: MetricSpec, cases: list[CaseScores], scores: Sequence[Score], confidence: float) -> _Interval:
     if spec.aggregate == "ece":
         return _calibration_error(scores)
     if spec.aggregate[0] == "p" and spec.aggregate[1:].isdigit():
@@ -174,4 +174,5 @@ def _pass_rule(aggregate: str) -> tuple[str, int]:
 
 
 def _pass_value(kind: str, attempts: int, successes: int, k: int) -> float:
-    return (stats.pass_at_k if kind == "at" else stats.pass_hat_k)(attempts, successes, k)
+    value = (stats.pass_at_k if kind == "at" else stats.pass_hat_k)(attempts, successes, k)
+    return 0.0 if value is None else value  # None is for fewer attempts than k, which are left out before

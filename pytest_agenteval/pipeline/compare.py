@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_agenteval import stats
@@ -51,7 +51,8 @@ def compare(
         lost=tuple(case for case in common if gains[case] < 0 and stats.exceeds(0, gains[case])),
         won=tuple(case for case in common if gains[case] > 0 and stats.exceeds(gains[case], 0)),
         added=tuple(sorted(current.keys() - reference.keys() - measured.not_evaluated.keys())),
-        removed=tuple(sorted(reference.keys() - current.keys() - measured.not_evaluated.keys())),
+        # A case that no longer has the metric's expectation is gone for the metric.
+        removed=tuple(sorted(reference.keys() - current.keys() - (measured.not_evaluated.keys() - measured.not_asked))),
         edited=tuple(sorted(set(in_both) - set(common))),
         regraded=regraded,
         n_same_answers=n_same,
@@ -61,8 +62,16 @@ def compare(
     singles = all(len(side[case].values) == 1 for side in (reference, current) for case in common)
     binary = singles and is_binary([*(reference[case] for case in common), *(current[case] for case in common)])
     tested = _tested(list(gains.values()), spec, binary=binary)
-    tested = replace(found, test=tested.test, p_value=tested.p_value, **_own_direction(tested, sign))
-    return replace(tested, cases_needed=_cases_needed(list(gains.values()), margin))
+    low, high = tested.bounds if sign > 0 else tested.bounds[::-1]
+    return replace(
+        found,
+        test=tested.test,
+        p_value=tested.p_value,
+        delta=sign * tested.delta,
+        low=None if low is None else sign * low,
+        high=None if high is None else sign * high,
+        cases_needed=_cases_needed(list(gains.values()), margin),
+    )
 
 
 def is_paired(spec: MetricSpec) -> bool:
@@ -70,11 +79,14 @@ def is_paired(spec: MetricSpec) -> bool:
     return spec.aggregate == "mean" or spec.aggregate.startswith("pass_")
 
 
+@dataclass(frozen=True, slots=True)
 class _Tested:
     """Difference, bounds and p-value, all in the direction in which more is better."""
 
-    def __init__(self, test: str, delta: float, bounds: tuple[float | None, float | None], p_value: float) -> None:
-        self.test, self.delta, self.bounds, self.p_value = test, delta, bounds, p_value
+    test: str
+    delta: float
+    bounds: tuple[float | None, float | None]
+    p_value: float
 
 
 def _tested(gains: list[float], spec: MetricSpec, *, binary: bool) -> _Tested:
@@ -96,12 +108,6 @@ def _tested(gains: list[float], spec: MetricSpec, *, binary: bool) -> _Tested:
     return _Tested("sign flips" if few else "paired t", delta, bounds, p_value)
 
 
-def _own_direction(tested: _Tested, sign: float) -> dict[str, float | None]:
-    low, high = tested.bounds if sign > 0 else tested.bounds[::-1]
-    turned = [None if value is None else sign * value for value in (tested.delta, low, high)]
-    return dict(zip(("delta", "low", "high"), turned, strict=True))
-
-
 def _cases_needed(gains: list[float], margin: float | None) -> int | None:
     """How many more cases like these would let a run that changed nothing pass; None where unknown."""
     if not margin or len(gains) < 2:  # noqa: PLR2004  # no spread can be taken from one case
@@ -112,7 +118,10 @@ def _cases_needed(gains: list[float], margin: float | None) -> int | None:
 
 
 def _regraded(
-    reference: Mapping[str, CaseScores], current: Mapping[str, CaseScores], common: list[str], spec: MetricSpec
+    reference: Mapping[str, CaseScores],
+    current: Mapping[str, CaseScores],
+    common: list[str],
+    spec: MetricSpec,
 ) -> tuple[tuple[str, ...], int]:
     """Cases whose answer is the same while its score is not, and how many have an answer in common.
 

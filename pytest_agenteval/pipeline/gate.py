@@ -115,31 +115,28 @@ def _compared(one: Gated) -> Gated:
 
 
 def _judge(one: Gated, p_value: float | None, family: int, policy: Policy) -> Verdict:
-    for rule in _RULES:
-        found = rule(one, p_value, policy)
-        if found is not None:
-            outcome, reason = found
-            message, next_step = words.explain(
-                outcome,
-                reason,
-                measured=one.measured,
-                bar=replace(one.bar, margin=one.margin),
-                comparison=one.comparison,
-                p_value=p_value,
-                family=family,
-                note=one.loosened,
-            )
-            return Verdict(
-                suite=one.measured.suite,
-                metric=one.spec.name,
-                outcome=outcome,
-                reason=reason,
-                estimate=one.measured.estimate,
-                comparison=one.comparison,
-                message=message,
-                next_step=next_step,
-            )
-    raise AssertionError(one)  # the last rule always holds
+    # The last rule always holds.
+    outcome, reason = next(found for rule in _RULES if (found := rule(one, p_value, policy)) is not None)
+    facts = words.Facts(
+        measured=one.measured,
+        bar=replace(one.bar, margin=one.margin),
+        comparison=one.comparison,
+        p_value=p_value,
+        family=family,
+        loosened=one.loosened,
+        drop_proven=p_value is not None and p_value <= policy.alpha_block,
+    )
+    message, next_step = words.explain(outcome, reason, facts)
+    return Verdict(
+        suite=one.measured.suite,
+        metric=one.spec.name,
+        outcome=outcome,
+        reason=reason,
+        estimate=one.measured.estimate,
+        comparison=one.comparison,
+        message=message,
+        next_step=next_step,
+    )
 
 
 _Found = tuple[Outcome, Reason]
@@ -156,7 +153,7 @@ def _loosened(one: Gated, _p: float | None, _policy: Policy) -> _Found | None:
 
 def _below_floor(one: Gated, _p: float | None, policy: Policy) -> _Found | None:
     proven = any(side < 0 for side in _sides_proven_at(one, policy.alpha_floor))
-    return (Outcome.BELOW_FLOOR, Reason.FLOOR) if proven else None
+    return (Outcome.BELOW_FLOOR, Reason.NONE) if proven else None
 
 
 def _incomparable(one: Gated, p_value: float | None, policy: Policy) -> _Found | None:
@@ -195,9 +192,7 @@ def _case_set(one: Gated, _p: float | None, policy: Policy) -> _Found | None:
 def _floor_open(one: Gated, _p: float | None, policy: Policy) -> _Found | None:
     """Under the floor though not proven so; in release mode also above it but not proven so."""
     value = one.measured.estimate.value
-    under = value is not None and any(
-        stats.exceeds(sign * limit, sign * value) for sign, limit in _limits(one.bar)
-    )
+    under = value is not None and any(stats.exceeds(sign * limit, sign * value) for sign, limit in _limits(one.bar))
     unproven = policy.mode == "release" and any(side <= 0 for side in _sides_proven_at(one, policy.alpha_floor))
     return (Outcome.INCONCLUSIVE, Reason.FLOOR) if under or unproven else None
 
@@ -278,14 +273,16 @@ def _limits(bar: Bar) -> list[tuple[float, float]]:
 
 def _sides_proven_at(one: Gated, alpha: float) -> list[int]:
     """For floor and ceiling: 1 proven to be kept, -1 proven to be broken, 0 open."""
+    value = one.measured.estimate.value
     low, high = bounds_of(one.measured, confidence=1 - 2 * alpha)
     sides = []
     for sign, limit in _limits(one.bar):
         worst, best = (low, high) if sign > 0 else (high, low)
-        if best is not None and stats.exceeds(sign * limit, sign * best):
+        if limit == one.spec.best and value is not None:
+            # One miss disproves perfection. No sample proves it; nothing else was seen, and that must do.
+            sides.append(1 if value == limit else -1)
+        elif best is not None and stats.exceeds(sign * limit, sign * best):
             sides.append(-1)
-        elif limit == one.spec.best:  # no sample proves perfection; nothing else was seen, and that must do
-            sides.append(int(one.measured.estimate.value == limit))
         else:
             sides.append(int(worst is not None and not stats.exceeds(sign * limit, sign * worst)))
     return sides

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import threading
@@ -103,6 +104,7 @@ class Engine:
         while trajectory is None:
             try:
                 case = agent.asked(call)
+                at = agent.begun(call) or at
                 trajectory = self._answer(agent, replace(call, case=case))
             except Exception as error:  # noqa: BLE001  # whatever an agent raises is a result
                 fault = self._fault(error)
@@ -135,10 +137,13 @@ class Engine:
         if self._worker is None:
             self._worker = _Worker()
         try:
-            return self._worker.run(act, self._limits.seconds)
+            good, result = self._worker.run(act, self._limits.seconds)
         except Empty:
             self._worker = None  # its thread hangs in the agent: the next call gets a new one
             raise _TimeLimit(self._limits.seconds) from None
+        if good:
+            return result
+        raise result
 
     def _awaited(self, answer: Awaitable[Trajectory], seconds: float) -> Trajectory:
         future = asyncio.run_coroutine_threadsafe(_as_coroutine(answer), self._running_loop())
@@ -163,8 +168,8 @@ class Engine:
 
     def _wait(self, error: Exception, retries: int) -> float:
         asked = getattr(error, "retry_after", None)
-        wait = asked if isinstance(asked, int | float) else self._limits.backoff * 2**retries
-        return min(float(wait), self._limits.longest_wait)
+        told = isinstance(asked, int | float) and asked >= 0
+        return min(float(asked) if told else self._limits.backoff * 2**retries, self._limits.longest_wait)
 
 
 def is_infrastructure(error: BaseException, named: tuple[str, ...] = ()) -> bool:
@@ -196,7 +201,7 @@ def _passing_status(error: BaseException) -> bool:
     return False
 
 
-class _TimeLimit(Exception):  # noqa: N818  # named for what the user reads
+class _TimeLimit(Exception):  # named for what the user reads
     def __init__(self, seconds: float) -> None:
         super().__init__(f"no answer within {seconds:g} s, the trial's time limit (setting agent_timeout)")
 
@@ -208,15 +213,12 @@ class _Worker:
         self._tasks: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[tuple[bool, Any]]] | None] = SimpleQueue()
         threading.Thread(target=self._serve, name="agenteval-agent", daemon=True).start()
 
-    def run(self, act: Callable[[], Any], seconds: float) -> Any:  # noqa: ANN401  # whatever act returns
-        """What ``act`` returns or raises; raises queue.Empty where it takes longer than ``seconds``."""
+    def run(self, act: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
+        """True and what ``act`` returns, or False and what it raises; raises queue.Empty after ``seconds``."""
         context = contextvars.copy_context()
         answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
         self._tasks.put((lambda: context.run(act), answers))
-        good, result = answers.get(timeout=seconds)
-        if good:
-            return result
-        raise result
+        return answers.get(timeout=seconds)
 
     def stop(self) -> None:
         self._tasks.put(None)
@@ -229,12 +231,17 @@ class _Worker:
             except Exception as error:  # noqa: BLE001  # handed to the caller
                 answers.put((False, error))
             except BaseException as error:  # noqa: BLE001  # SystemExit in an agent must not end the session
-                answers.put((False, RuntimeError(f"the agent raised {type(error).__name__}: {error}")))
+                answers.put((False, _raised(error)))
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
-    loop.run_forever()
+    stopped = False
+    while not stopped:
+        # A SystemExit in a task of the agent's own leaves the loop; the others still wait for their answers.
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
+            stopped = True
     for task in asyncio.all_tasks(loop):
         task.cancel()
     loop.run_until_complete(loop.shutdown_asyncgens())
@@ -243,6 +250,14 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
 
 def _as_coroutine(answer: Awaitable[Trajectory]) -> Coroutine[Any, Any, Trajectory]:
     async def wait() -> Trajectory:
-        return await answer
+        try:
+            return await answer
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise _raised(error) from error
 
     return wait()
+
+
+def _raised(error: BaseException) -> RuntimeError:
+    """An exit that an agent asked for is its error, and must not end the session."""
+    return RuntimeError(f"the agent raised {type(error).__name__}: {error}")

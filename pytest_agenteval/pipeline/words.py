@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.verdict import Comparison, Outcome, Reason
@@ -10,50 +13,33 @@ from pytest_agenteval.pipeline.aggregate import Measured
 _MOST_NAMED = 8
 
 
-def explain(
-    outcome: Outcome,
-    reason: Reason,
-    *,
-    measured: Measured,
-    bar: Bar,
-    comparison: Comparison | None,
-    p_value: float | None,
-    family: int,
-    note: str = "",
-) -> tuple[str, str]:
-    """(message, next step) of a verdict; the next step is empty for a pass without a caveat."""
-    approve = (
-        f"pytest-agenteval baseline approve {measured.suite} --metric {measured.spec.name} --reason '…'"
-    )
-    if outcome is Outcome.LOOSENED:
-        return f"the settings are looser than the approved baseline: {note}", f"Tighten them, or: {approve}"
-    if reason is Reason.PARTIAL:
-        return "only part of the suite ran, so nothing is judged", "Run the whole suite, or say --agent-eval-partial"
-    if outcome is Outcome.NO_BASELINE:
-        return f"{value_words(measured.estimate)}; there is no baseline to compare with", f"If it is good enough: {approve}"
-    if reason is Reason.FLOOR:
-        return _floor_words(outcome, measured.estimate, bar), _floor_step(outcome, measured, comparison)
-    if reason is Reason.METRIC_VERSION:
-        return "the baseline was measured by another version of the metric; the two cannot be compared", f"Renew it: {approve}"
-    if reason is Reason.MISSING:
-        return _missing_words(measured), "See the reasons above; run again when what failed is back"
-    if comparison is None:
-        return f"{value_words(measured.estimate)}; {bar_words(bar)}", ""
-    found = comparison_words(comparison)
-    if reason is Reason.METRIC_CHANGED:
-        return _regraded_words(comparison), f"Score both by the same version of the metric, or renew the baseline: {approve}"
-    if reason is Reason.CASE_SET:
-        return f"only {_common_words(comparison)}; on those: {found}", f"If the new cases are right: {approve}"
-    if outcome is Outcome.REGRESSED:
-        sure = _sure(p_value, family)
-        look = f"Look at {named(comparison.lost)}; if the drop is accepted: {approve}"
-        return f"{found}: a real drop ({sure}), larger than the margin {bar.margin:g}", look
-    if reason is Reason.TOO_FEW:
-        sure = f" (one-sided p = {comparison.p_value:.4f})" if comparison.p_value is not None else ""
-        open_ = f"{found}{sure}; a loss of the margin {number(bar.margin)} can be neither shown nor excluded"
-        return open_, _more(comparison)
-    margin = f"; a loss of {bar.margin:g} is excluded" if bar.margin is not None and comparison.delta is not None else ""
-    return f"{found}{margin}", ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a verdict rests on. ``p_value`` is corrected for a ``family`` of comparisons."""
+
+    measured: Measured
+    bar: Bar
+    comparison: Comparison | None = None
+    p_value: float | None = None
+    family: int = 1
+    loosened: str = ""
+    drop_proven: bool = False
+
+    @property
+    def approve(self) -> str:
+        """The command that accepts this run's values."""
+        suite, metric = self.measured.suite, self.measured.spec.name
+        return f"pytest-agenteval baseline approve {suite} --metric {metric} --reason '…'"
+
+    @property
+    def compared(self) -> str:
+        """The comparison in words, or the value where there is none."""
+        return comparison_words(self.comparison) if self.comparison else value_words(self.measured.estimate)
+
+
+def explain(outcome: Outcome, reason: Reason, facts: Facts) -> tuple[str, str]:
+    """(message, next step) of a verdict; the next step is empty for a pass."""
+    return (_BY_REASON.get(reason) or _BY_OUTCOME[outcome])(facts)
 
 
 def number(value: float | None) -> str:
@@ -62,7 +48,7 @@ def number(value: float | None) -> str:
 
 
 def value_words(estimate: Estimate) -> str:
-    """'0.7938 [0.7027, 0.8626] over 97 cases'."""
+    """'0.7938 [0.7029, 0.8624] over 97 cases'."""
     if estimate.value is None:
         return "no case has a value"
     return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}] over {estimate.n} cases"
@@ -70,20 +56,20 @@ def value_words(estimate: Estimate) -> str:
 
 def bar_words(bar: Bar) -> str:
     """'floor 0.8, ceiling 0.02' as far as set."""
-    set_ = [f"{name} {value:g}" for name in ("floor", "ceiling") if (value := getattr(bar, name)) is not None]
-    return ", ".join(set_) or "no floor"
+    told = [f"{name} {value:g}" for name in ("floor", "ceiling") if (value := getattr(bar, name)) is not None]
+    return ", ".join(told) or "no floor"
 
 
 def comparison_words(found: Comparison) -> str:
-    """'from 0.7938 to 0.3918 on 97 common cases: 40 fell, 1 rose'."""
+    """'from 0.7938 to 0.3918, on 97 common cases -0.4021 […], 40 fell, 1 rose'."""
     if found.n_pairs == 0:
         return "no case in common with the reference"
+    values = f"from {number(found.reference.value)} to {number(found.current.value)}"
     if found.delta is None:
-        return f"from {number(found.reference.value)} to {number(found.current.value)}"
-    return (
-        f"from {number(found.reference.value)} to {number(found.current.value)}, on {found.n_pairs} common cases "
-        f"{found.delta:+.4f} [{number(found.low)}, {number(found.high)}], {len(found.lost)} fell, {len(found.won)} rose"
-    )
+        return values
+    interval = f"[{number(found.low)}, {number(found.high)}]"
+    changes = f"{len(found.lost)} fell, {len(found.won)} rose"
+    return f"{values}, on {found.n_pairs} common cases {found.delta:+.4f} {interval}, {changes}"
 
 
 def named(cases: tuple[str, ...]) -> str:
@@ -92,50 +78,116 @@ def named(cases: tuple[str, ...]) -> str:
     return ", ".join(cases[:_MOST_NAMED]) + more
 
 
-def _floor_words(outcome: Outcome, estimate: Estimate, bar: Bar) -> str:
-    sure = "proven to break" if outcome is Outcome.BELOW_FLOOR else "not proven to keep"
-    return f"{value_words(estimate)}: {sure} {bar_words(bar)}"
+_Words = tuple[str, str]
 
 
-def _floor_step(outcome: Outcome, measured: Measured, comparison: Comparison | None) -> str:
-    if outcome is not Outcome.BELOW_FLOOR:
-        return "More cases or repeats would settle it"
-    if comparison is not None and comparison.lost:
-        return f"Look at the cases that fell: {named(comparison.lost)}"
-    best = measured.spec.best
-    failing = tuple(case for case, scores in sorted(measured.cases.items()) if scores.mean != best)
-    return f"Look at {named(failing)}"
+def _partial(_facts: Facts) -> _Words:
+    return "only part of the suite ran, so nothing is judged", "Run the whole suite, or say --agent-eval-partial"
 
 
-def _missing_words(measured: Measured) -> str:
-    total = len(measured.cases) + len(measured.not_evaluated)
-    if total == 0:
-        return "no case has a value"
-    first = next(iter(measured.not_evaluated.values()))
-    return f"{len(measured.not_evaluated)} of {total} cases were not evaluated (the first: {first})"
+def _missing(facts: Facts) -> _Words:
+    measured = facts.measured
+    missing = [reason for case, reason in measured.not_evaluated.items() if case not in measured.not_asked]
+    if not missing:
+        return "no case has a value", f"Give the cases what {measured.spec.name} needs, or take it out of the gate"
+    total = len(measured.cases) + len(missing)
+    message = f"{len(missing)} of {total} cases were not evaluated (the first: {missing[0]})"
+    return message, "Mend what the reason names, and run again"
 
 
-def _regraded_words(found: Comparison) -> str:
-    return (
+def _case_set(facts: Facts) -> _Words:
+    found = facts.comparison
+    if found is None:
+        return facts.compared, facts.approve
+    total = found.n_pairs + len(found.edited) + len(found.removed)
+    changes = f"{len(found.edited)} edited, {len(found.removed)} removed, {len(found.added)} added"
+    message = f"only {found.n_pairs} of {total} cases of the baseline are as they were ({changes}); on those: "
+    return message + comparison_words(found), f"If the new cases are right: {facts.approve}"
+
+
+def _metric_version(facts: Facts) -> _Words:
+    message = "the baseline was measured by another version of the metric; the two cannot be compared"
+    return message, f"Renew it: {facts.approve}"
+
+
+def _metric_changed(facts: Facts) -> _Words:
+    found = facts.comparison
+    if found is None:
+        return facts.compared, facts.approve
+    message = (
         f"{len(found.regraded)} of {found.n_same_answers} cases with the very same answer were scored otherwise "
         f"({named(found.regraded)}): the metric changed, so {comparison_words(found)} says nothing of the agent"
     )
+    return message, f"Score both by the same version of the metric, or renew the baseline: {facts.approve}"
 
 
-def _common_words(found: Comparison) -> str:
-    total = found.n_pairs + len(found.edited) + len(found.removed)
-    return (
-        f"{found.n_pairs} of {total} cases of the baseline are as they were "
-        f"({len(found.edited)} edited, {len(found.removed)} removed, {len(found.added)} added)"
+def _too_few(facts: Facts) -> _Words:
+    found = facts.comparison
+    sure = f" (one-sided p = {found.p_value:.4f})" if found and found.p_value is not None else ""
+    message = (
+        f"{facts.compared}{sure}; a loss of the margin {number(facts.bar.margin)} can be neither shown nor excluded"
     )
+    if found is None or found.cases_needed is None:
+        return message, "More cases, more repeats or a wider margin would settle it"
+    more = f"About {found.cases_needed} more cases like these would settle it, or more repeats, or a wider margin"
+    return message, more
 
 
-def _sure(p_value: float | None, family: int) -> str:
-    corrected = f", corrected for {family} comparisons" if family > 1 else ""
-    return f"chance alone would do this with p = {p_value:.2g}{corrected}" if p_value is not None else ""
+def _below_floor(facts: Facts) -> _Words:
+    measured, found = facts.measured, facts.comparison
+    message = f"{value_words(measured.estimate)}: proven to break {bar_words(facts.bar)}"
+    if found is not None and found.lost:
+        return message, f"Look at the cases that fell: {named(found.lost)}"
+    best = measured.spec.best
+    failing = tuple(case for case, scores in sorted(measured.cases.items()) if scores.mean != best)
+    return message, f"Look at {named(failing)}"
 
 
-def _more(found: Comparison) -> str:
-    if found.cases_needed is None:
-        return "More cases, more repeats or a wider margin would settle it"
-    return f"About {found.cases_needed} more cases like these would settle it, or more repeats, or a wider margin"
+def _floor_open(facts: Facts) -> _Words:
+    message = f"{value_words(facts.measured.estimate)}: not proven to keep {bar_words(facts.bar)}"
+    return message, "More cases or repeats would settle it"
+
+
+def _loosened(facts: Facts) -> _Words:
+    message = f"the settings are looser than the approved baseline: {facts.loosened}"
+    return message, f"Tighten them, or: {facts.approve}"
+
+
+def _regressed(facts: Facts) -> _Words:
+    corrected = f", corrected for {facts.family} comparisons" if facts.family > 1 else ""
+    sure = f"chance alone would do this with p = {facts.p_value or 0.0:.2g}{corrected}"
+    message = f"{facts.compared}: a real drop ({sure}), larger than the margin {facts.bar.margin or 0.0:g}"
+    lost = facts.comparison.lost if facts.comparison else ()
+    return message, f"Look at {named(lost)}; if the drop is accepted: {facts.approve}"
+
+
+def _no_baseline(facts: Facts) -> _Words:
+    message = f"{value_words(facts.measured.estimate)}; there is no baseline to compare with"
+    return message, f"If it is good enough: {facts.approve}"
+
+
+def _pass(facts: Facts) -> _Words:
+    found = facts.comparison
+    if found is None:
+        return f"{facts.compared}; {bar_words(facts.bar)}", ""
+    excluded = facts.bar.margin is not None and found.delta is not None
+    small = "; a small drop, proven" if facts.drop_proven else ""
+    return f"{facts.compared}; a loss of {facts.bar.margin:g} is excluded{small}" if excluded else facts.compared, ""
+
+
+_BY_REASON: dict[Reason, Callable[[Facts], _Words]] = {
+    Reason.PARTIAL: _partial,
+    Reason.MISSING: _missing,
+    Reason.CASE_SET: _case_set,
+    Reason.METRIC_VERSION: _metric_version,
+    Reason.METRIC_CHANGED: _metric_changed,
+    Reason.TOO_FEW: _too_few,
+    Reason.FLOOR: _floor_open,
+}
+_BY_OUTCOME: dict[Outcome, Callable[[Facts], _Words]] = {
+    Outcome.LOOSENED: _loosened,
+    Outcome.BELOW_FLOOR: _below_floor,
+    Outcome.REGRESSED: _regressed,
+    Outcome.NO_BASELINE: _no_baseline,
+    Outcome.PASS: _pass,
+}

@@ -116,7 +116,7 @@ def refuse_misuse(metafunc: pytest.Metafunc) -> None:
 
 
 def refuse_unittest(item: pytest.Function) -> None:
-    """pytest makes no parameters for methods of unittest."""
+    """Pytest makes no parameters for methods of unittest."""
     if item.cls is not None and issubclass(item.cls, unittest.TestCase):
         message = (
             f"{place_of(item)}: @agent_cases cannot decorate a method of unittest.TestCase, which takes no fixtures; "
@@ -203,5 +203,3 @@ def _id_given(definitions: Sequence[Any], value: object, index: int) -> str | No
     ids = definition.ids
     found = ids(value) if callable(ids) else ids[index] if ids else None
     return None if found is None else str(found)
-
-

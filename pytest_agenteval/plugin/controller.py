@@ -56,7 +56,7 @@ class Controller:
         self._trials: dict[TrialKey, Trial] = {}
         self._judged: Judged | None = None
         self._exit_code = 0
-        self._collected_badly = False
+        self._collected_badly = self._stopped_by_failures = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -68,6 +68,10 @@ class Controller:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Remember a collection error: pytest alone ends with 2, under xdist it forgets why."""
         self._collected_badly |= report.failed
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember that -x or --maxfail stopped xdist, which ends with 2 then, where pytest alone ends with 1."""
+        self._stopped_by_failures |= str(excinfo.value).startswith("stopping after ")
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -113,8 +117,10 @@ class Controller:
         self._registry.observe("agenteval_run_judged", run=judged.finished.run, verdicts=judged.verdicts)
 
     def _own_code(self, session: pytest.Session) -> int:
-        """pytest's own exit code; a collection error is 2, also under xdist."""
+        """Pytest's own exit code; a collection error is 2 and a first failure 1, also under xdist."""
         own = int(session.exitstatus)
+        if own == exits.INTERRUPTED and self._stopped_by_failures:
+            return exits.TESTS_FAILED
         excused = self._config.getoption("continue_on_collection_errors", False)
         return exits.INTERRUPTED if own == exits.TESTS_FAILED and self._collected_badly and not excused else own
 

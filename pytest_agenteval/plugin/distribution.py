@@ -15,6 +15,8 @@ from pytest_agenteval.model.codec import decode, encode
 from pytest_agenteval.store.files import write_atomically
 
 _RUN = "agenteval_run"
+_AHEAD = 2
+"""Items that a worker has in hand while the next unit is sent to it; the same figure as xdist's."""
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -88,6 +90,23 @@ class _Distributor:
                     self._shares = plan.shares if plan else {}
                 return self._shares.get(nodeid, nodeid)
 
+            def _reschedule(self, node: Any) -> None:  # noqa: ANN401  # xdist's own type
+                # A worker runs its last item only when it knows what follows; xdist gives the one that
+                # replaces a crashed worker a single unit, and both would wait for ever.
+                while self.workqueue and not node.shutting_down and self._pending_of(self.assigned_work[node]) <= _AHEAD:
+                    super()._reschedule(node)
+                if not self.workqueue and not node.shutting_down:
+                    node.shutdown()
+
+            def remove_node(self, node: Any) -> str | None:  # noqa: ANN401  # the same
+                # xdist would run the item that killed its worker again, and kill one worker after the other.
+                units = list(self.assigned_work[node].items())
+                crashed = next((item for _, unit in units for item, done in unit.items() if not done), None)
+                for scope, unit in units:
+                    unit.update({crashed: True} if crashed in unit else {})
+                    if all(unit.values()):
+                        del self.assigned_work[node][scope]
+                super().remove_node(node)
+                return crashed
+
         return CaseScheduling(config, log)
-
-

@@ -7,18 +7,14 @@ from typing import Any
 
 import pytest
 
-from pytest_agenteval.app.registry import Registry
-from pytest_agenteval.app.runs import Job, RunOptions, Trials
-from pytest_agenteval.app.settings import Settings
+from pytest_agenteval.app.runs import Job, Trials
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.codec import encode
-from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.visible import one_line
-from pytest_agenteval.pipeline.run import Clock
-from pytest_agenteval.plugin.printed import printed, quoted
 from pytest_agenteval.plugin import distribution
 from pytest_agenteval.plugin.cases import JOB
+from pytest_agenteval.plugin.printed import printed, quoted
 from pytest_agenteval.plugin.session import JOB_OF
 from pytest_agenteval.store.redaction import SafeTrial
 
@@ -31,19 +27,10 @@ KINDS = {"agent": "agent error", "infrastructure": "infrastructure error"}
 class Items:
     """The hooks and fixtures of a process that runs items (the only one, or a worker)."""
 
-    def __init__(
-        self,
-        config: pytest.Config,
-        run: Run,
-        settings: Settings,
-        registry: Registry,
-        options: RunOptions,
-        clock: Clock,
-        name: str,
-    ) -> None:
+    def __init__(self, config: pytest.Config, trials: Trials) -> None:
         self._is_worker = distribution.is_worker(config)
-        self._trials = Trials(run, settings, registry, options, clock, name)
-        config.add_cleanup(self._trials.close)
+        self._trials = trials
+        config.add_cleanup(trials.close)
 
     @pytest.fixture
     def agenteval_job(self) -> Job:
@@ -99,7 +86,7 @@ class Items:
         trial = self._trials.finished(job)
         if trial is not None and trial.error is not None:
             pyfuncitem.stash[_SAFE] = self._trials.score(job)
-            _end_without_answer(job, trial)
+            _end_without_answer(pyfuncitem.stash[_SAFE])
         try:
             result = yield
         finally:
@@ -109,17 +96,17 @@ class Items:
         if trial is None:
             pytest.fail("the test handed over no trial: call record_trial(answer)", pytrace=False)
         if trial.error is not None:
-            _end_without_answer(job, trial)
-        _hold_must_pass(job, pyfuncitem.stash[_SAFE])
+            _end_without_answer(pyfuncitem.stash[_SAFE])
+        _hold_must_pass(pyfuncitem.stash[_SAFE])
         return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Put the trial on the report, and make what an agent said harmless for a terminal."""
+        """Put the trial on the report; make what an agent said harmless for a terminal, and redact it there too."""
         report = yield
         if JOB_OF not in item.stash:
             return report
-        _neutralise(report)
+        _neutralise(report, self._trials.redacted)
         safe = item.stash.get(_SAFE, None)
         if report.when == "call" and safe is not None:
             report.agenteval = encode(safe) if self._is_worker else safe
@@ -136,27 +123,28 @@ class _StandIn:
         raise NotImplementedError(message)
 
 
-def _end_without_answer(job: Job, trial: Trial) -> None:
-    fault = trial.error
-    assert fault is not None  # noqa: S101  # the caller has looked
+def _end_without_answer(safe: SafeTrial) -> None:
+    fault = safe.error
+    assert fault is not None  # the caller has looked
     text = f"{KINDS[fault.kind]}: {fault.type}: {one_line(fault.message)}"
-    if job.case.must_pass:
+    if safe.case.must_pass:
         pytest.fail(f"{text} (the case is tagged must_pass)", pytrace=False)
     raise pytest.skip.Exception(text, _use_item_location=True)
 
 
-def _hold_must_pass(job: Job, safe: SafeTrial) -> None:
+def _hold_must_pass(safe: SafeTrial) -> None:
     score = safe.score("success")
-    if job.case.must_pass and score is not None and score.value is not None and not score.value:
+    if safe.case.must_pass and score is not None and score.value is not None and not score.value:
         pytest.fail("the case is tagged must_pass, and this trial does not succeed", pytrace=False)
 
 
-def _neutralise(report: pytest.TestReport) -> None:
-    report.sections = [(name, quoted(text)) for name, text in report.sections]
+def _neutralise(report: pytest.TestReport, redacted: Callable[[str], str]) -> None:
+    report.sections = [(name, quoted(redacted(text))) for name, text in report.sections]
     if isinstance(report.longrepr, tuple):
         path, line, reason = report.longrepr
-        report.longrepr = (path, line, printed(reason))
+        report.longrepr = (path, line, printed(redacted(reason)))
     elif report.longrepr is not None:
         text = report.longreprtext
-        if printed(text) != text:
-            report.longrepr = printed(text)
+        shown = printed(redacted(text))
+        if shown != text:
+            report.longrepr = shown

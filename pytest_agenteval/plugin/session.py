@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from pytest_agenteval.app.registry import Registry, offers_hooks
-from pytest_agenteval.app.runs import Job, Plan, RunOptions, new_run_id, plan_of, with_always_measured
+from pytest_agenteval.app.runs import (
+    Job,
+    Plan,
+    RunOptions,
+    Trials,
+    new_run_id,
+    plan_of,
+    run_folder,
+    with_always_measured,
+)
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.contracts import Metric
 from pytest_agenteval.errors import AgentEvalError, CaseError, IntegrityError, SettingsError
@@ -18,6 +27,7 @@ from pytest_agenteval.model.trial import TrialKey
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.run import SystemClock
 from pytest_agenteval.plugin import collect, distribution
+from pytest_agenteval.store.files import refusals_of
 
 JOB_OF = pytest.StashKey[Job]()
 PLAN = pytest.StashKey[Plan]()
@@ -36,18 +46,26 @@ def start(config: pytest.Config) -> None:
         _ = registry.metrics  # a name that two plug-ins give is told now
     except AgentEvalError as error:
         raise pytest.UsageError(str(error)) from error
-    run = Run(id=distribution.run_id(config) or new_run_id(clock), started=clock.now(), mode=options.mode, candidate=options.agent or "")
-    collector = Collector(config, workspace, registry, options)
-    config.pluginmanager.register(collector, "agenteval-collector")
-    if distribution.distributes(config):
-        distribution.start(config, run.id, workspace.settings)
-    else:
-        name = distribution.worker_name(config)
-        try:
-            items = Items(config, run, workspace.settings, registry, options, clock, name)
-        except IntegrityError as error:
-            pytest.exit(str(error), returncode=exits.INTEGRITY)
-        config.pluginmanager.register(items, "agenteval-items")
+    run = Run(
+        id=distribution.run_id(config) or new_run_id(clock),
+        started=clock.now(),
+        mode=options.mode,
+        candidate=options.agent or "",
+    )
+    folder = run_folder(workspace.settings, run.id)
+    try:
+        with refusals_of(folder, "made"):
+            folder.mkdir(parents=True, exist_ok=True)
+        if distribution.distributes(config):
+            distribution.start(config, run.id, workspace.settings)
+        else:
+            name = distribution.worker_name(config)
+            trials = Trials(run, workspace.settings, registry, options, clock=clock, name=name)
+            collector = Collector(config, workspace, registry, options, trials)
+            config.pluginmanager.register(collector, "agenteval-collector")
+            config.pluginmanager.register(Items(config, trials), "agenteval-items")
+    except IntegrityError as error:
+        pytest.exit(str(error), returncode=exits.INTEGRITY)
     if not distribution.is_worker(config):
         controller = Controller(config, run, workspace, registry, options, clock)
         config.pluginmanager.register(controller, "agenteval-controller")
@@ -56,16 +74,19 @@ def start(config: pytest.Config) -> None:
 class Collector:
     """Turns marked tests into items with a job, and keeps the plan of what will run."""
 
-    def __init__(self, config: pytest.Config, workspace: Workspace, registry: Registry, options: RunOptions) -> None:
+    def __init__(
+        self, config: pytest.Config, workspace: Workspace, registry: Registry, options: RunOptions, trials: Trials
+    ) -> None:
         self._settings, self._registry, self._options = workspace.settings, registry, options
         self._reader = collect.CaseReader(workspace.settings)
+        self._trials = trials
         self._problems: list[str] = []
         self._files: set[Path] = set()
         self._config = config
 
-    def pytest_pycollect_makemodule(self, module_path: Path) -> None:
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
         """Remember which test files are read."""
-        self._files.add(module_path)
+        self._files.add(collector.path)
 
     # First of all, so that the cases' ids stand before the user's own parameters.
     @pytest.hookimpl(tryfirst=True)
@@ -102,6 +123,8 @@ class Collector:
         if self._problems:
             items[:] = []
         left = {item.nodeid: item.stash[JOB_OF] for item in items if JOB_OF in item.stash}
+        if not self._config.option.collectonly:
+            self._make_agents({job.suite for job in left.values()})
         partial = {job.suite for node, job in all_jobs.items() if node not in left}
         partial |= self._partly_collected(left)
         plan = plan_of(left, partial=partial, problems=self._problems)
@@ -109,6 +132,13 @@ class Collector:
             items[:] = []
         self._config.stash[PLAN] = plan
         distribution.publish(self._config, self._settings, plan)
+
+    def _make_agents(self, suites: set[str]) -> None:
+        for suite in sorted(suites):
+            try:
+                self._trials.make_agent(suite)
+            except AgentEvalError as error:
+                self._problems.append(str(error))
 
     def _give_jobs(self, items: list[pytest.Item]) -> dict[str, Job]:
         jobs: dict[str, Job] = {}
@@ -120,7 +150,7 @@ class Collector:
                 continue
             collect.refuse_unittest(item)
             callspec = getattr(item, "callspec", None)
-            if callspec is None:  # its cases were refused, and that is told
+            if callspec is None or collect.JOB not in callspec.params:  # its cases were refused, and that is told
                 continue
             case, attempt = callspec.params[collect.JOB]
             suite = case.suite + collect.agent_parameters(item)
@@ -146,9 +176,7 @@ class Collector:
             return suites
         folder = self._settings.path("suite_folder")
         return {
-            suite
-            for suite in suites
-            if collect.unread_files(self._files, self._config, _suite_path(folder, suite))
+            suite for suite in suites if collect.unread_files(self._files, self._config, _suite_path(folder, suite))
         }
 
     def _only_last_failed(self) -> bool:

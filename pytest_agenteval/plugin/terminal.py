@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 from pytest_agenteval.app.judging import Judged, estimates_by_suite
+from pytest_agenteval.app.registry import ALWAYS_MEASURED
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
@@ -26,9 +27,13 @@ def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int,
     for suite, estimates in estimates_by_suite(judged).items():
         trials = len(judged.finished.of_suite(suite))
         reporter.line(visible(f"{suite}: {trials} trials"), bold=True)
-        rows = [_row(estimate, verdicts.get((suite, estimate.metric))) for estimate in estimates]
+        untold = [one.metric for one in estimates if not one.n and one.metric in ALWAYS_MEASURED]
+        told = [one for one in estimates if one.metric not in untold or (suite, one.metric) in verdicts]
+        rows = [_row(estimate, verdicts.get((suite, estimate.metric))) for estimate in told]
         for line in _table([_HEADER, *rows]):
             reporter.line(f"  {visible(line)}")
+        if untold:
+            reporter.line(f"  the agent does not tell: {', '.join(untold)}")
         for name, reasons in judged.not_evaluated.items():
             if name.startswith(f"{suite}/") and (suite, name.removeprefix(f"{suite}/")) in verdicts:
                 _not_evaluated(reporter, name, list(reasons.items()))
@@ -72,7 +77,7 @@ def _errors(reporter: pytest.TerminalReporter, judged: Judged) -> None:
     for trial in erred[:_MOST_ERRORS]:
         suite, case, attempt = trial.key
         fault = trial.error
-        assert fault is not None  # noqa: S101  # picked for it
+        assert fault is not None  # picked for it
         which = f"{suite}/{case}" if attempt == 1 else f"{suite}/{case}, attempt {attempt}"
         reporter.line(f"  {fault.kind} error on {which}: {fault.type}: {one_line(fault.message)}")
     if len(erred) > _MOST_ERRORS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pytest_agenteval.model.blocks import Sparkline
 
@@ -23,9 +24,10 @@ class Dot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """A sparkline in a box of WIDTH × HEIGHT: a path for each stretch without a gap, dots, and the level's height."""
+    """A sparkline in its box: a path for each stretch, one over each gap, dots, and the level's height."""
 
     paths: tuple[str, ...]
+    gaps: tuple[str, ...]
     dots: tuple[Dot, ...]
     level: float | None
     width: int = WIDTH
@@ -49,9 +51,8 @@ def geometry(chart: Sparkline) -> Geometry:
     alone = {stretch[0] for stretch in stretches if len(stretch) == 1}
     marked = known if len(known) <= _MOST_DOTS else [point for point in known if point in alone or point == known[-1]]
     return Geometry(
-        paths=tuple(
-            "M" + " L".join(f"{x:g} {y:g}" for x, y in stretch) for stretch in stretches if len(stretch) > 1
-        ),
+        paths=tuple(_path(stretch) for stretch in stretches if len(stretch) > 1),
+        gaps=tuple(_path([before[-1], after[0]]) for before, after in pairwise(stretches)),
         dots=tuple(Dot(x=x, y=y, newest=(x, y) == known[-1]) for x, y in marked),
         level=None if chart.level is None else min(max(height_of(chart.level), 1.0), HEIGHT - 1.0),
     )
@@ -60,7 +61,7 @@ def geometry(chart: Sparkline) -> Geometry:
 def block_characters(chart: Sparkline) -> str:
     """The sparkline for pages without pictures, a character a week.
 
-    >>> block_characters(Sparkline(points=(("2026-W01", 0.0), ("2026-W02", None), ("2026-W03", 1.0)), label=""))
+    >>> block_characters(Sparkline(points=(("W01", 0.0), ("W02", None), ("W03", 1.0)), label=""))
     '▁·█'
     """
     low, span = _scale(chart)
@@ -69,7 +70,7 @@ def block_characters(chart: Sparkline) -> str:
 
 
 def _scale(chart: Sparkline) -> tuple[float, float]:
-    """The lowest value of the chart, and the height in its own unit; values that hardly differ stand in the middle."""
+    """The value at the bottom, and how much there is to the top; what hardly differs is in the middle."""
     values = [value for _, value in chart.points if value is not None]
     if not values:
         return 0.0, 1.0
@@ -79,6 +80,10 @@ def _scale(chart: Sparkline) -> tuple[float, float]:
 
 
 _Point = tuple[float, float]
+
+
+def _path(points: list[_Point]) -> str:
+    return "M" + " L".join(f"{x:g} {y:g}" for x, y in points)
 
 
 def _stretches(placed: list[_Point | None]) -> list[list[_Point]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from pytest_agenteval.contracts import Section
 from pytest_agenteval.model.blocks import Block, Card, Heading, Item, Paragraph, Tone
@@ -74,7 +75,9 @@ def _headline(report: WeekReport) -> str:
     compared = worse + better + unknown + held
     if not compared:
         return "This is the first week: there is nothing to compare it with."
-    parts = [f"{count} {word}" for count, word in ((worse, "got worse"), (better, "got better"), (held, "held")) if count]
+    parts = [
+        f"{count} {word}" for count, word in ((worse, "got worse"), (better, "got better"), (held, "held")) if count
+    ]
     parts += [f"{unknown} {'is' if unknown == 1 else 'are'} undecided"] if unknown else []
     said = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
     return f"Of {wording.counted(compared, 'measure')}, {said}." if worse + better + unknown else "Everything held."
@@ -142,7 +145,7 @@ def _weight(suite: SuiteView) -> tuple[bool, int, str]:
 def _chapter(suite: SuiteView, anchor: str, sections: Sequence[Section]) -> Chapter:
     counts = {word: sum(metric.standing == word for metric in suite.metrics) for word in _WORDS}
     told = [f"{count} {wording.STANDINGS[word]}" for word, count in counts.items() if count]
-    tone = next((wording.TONES[word] for word in _WORDS if counts[word]), "quiet")
+    tone: Tone = next((wording.TONES[word] for word in _WORDS if counts[word]), "quiet")
     weeks = f"{suite.week}, compared with {suite.last_week}" if suite.last_week else f"{suite.week}, its first week"
     return Chapter(
         anchor=anchor,
@@ -157,6 +160,9 @@ def _chapter(suite: SuiteView, anchor: str, sections: Sequence[Section]) -> Chap
 def _asked(section: Section, suite: SuiteView) -> SectionBlocks:
     try:
         blocks = tuple(section(suite))
+        if wrong := [block for block in blocks if not isinstance(block, get_args(Block))]:
+            message = f"{wrong[0]!r:.80} is no block of pytest_agenteval.model.blocks"
+            raise TypeError(message)
     except Exception as error:  # noqa: BLE001  # a section may be anybody's; the others are shown all the same
         told = Paragraph(text=f"This section could not be made: {type(error).__name__}: {error}", tone="unsure")
         blocks = (Heading(text=section.name), told)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from pytest_agenteval.errors import HistoryError
-from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.estimate import CaseScores, Estimate
 from pytest_agenteval.model.jsonvalue import JSON, canonical
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.score import MetricSpec
-from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Comparison
 from pytest_agenteval.pipeline.aggregate import Measured, measure
 from pytest_agenteval.report.view import CaseChange
 from pytest_agenteval.store.history import History
-from pytest_agenteval.store.history.excerpt import read_some
+from pytest_agenteval.store.history.excerpt import SuiteExcerpt, read_some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +27,8 @@ class SuiteRun:
     week: str
     run: Run
     estimates: Mapping[str, Estimate]
+    _measured: dict[str, Measured] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _scores: dict[str, Mapping[str, CaseScores]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def spec(self, metric: str) -> MetricSpec:
         """The metric as it was in the run; all that is known is taken where the run did not say."""
@@ -37,31 +38,42 @@ class SuiteRun:
 
     def measured(self, metric: str) -> Measured:
         """The metric's values by case. The index has them; reasons and pass_k are in the trials alone."""
+        if metric not in self._measured:
+            self._measured[metric] = self._measure(metric)
+        return self._measured[metric]
+
+    def _measure(self, metric: str) -> Measured:
         spec, estimate = self.spec(metric), self.estimates[metric]
         if estimate.n_not_evaluated or spec.aggregate.startswith("pass_"):
             return measure(self.suite, spec, self.history.read(self.run.id).of_suite(self.suite))
-        cases = self.history.case_scores(self.run.id, self.suite, metric)
-        return Measured(suite=self.suite, spec=spec, estimate=estimate, cases=cases)
+        if not self._scores:
+            self._scores.update(self.history.all_case_scores(self.run.id, self.suite))
+        return Measured(suite=self.suite, spec=spec, estimate=estimate, cases=self._scores.get(metric, {}))
 
-    def some(self, cases: Collection[str]) -> tuple[tuple[AgentIdentity, ...], Mapping[str, list[Trial]], str]:
-        """The agents, the trials of these cases by case id, and what keeps them from being read."""
+    def some(self, cases: Collection[str]) -> tuple[SuiteExcerpt, str]:
+        """The agents and the trials of these cases; and what keeps them from being read."""
         try:
-            found = read_some(self.history.root, self.run, self.suite, cases)
+            return read_some(self.history.root, self.run, self.suite, cases), ""
         except HistoryError as error:
-            return (), {}, str(error)
-        by_case: dict[str, list[Trial]] = {}
-        for trial in found.trials:
-            by_case.setdefault(trial.case.id, []).append(trial)
-        return found.agents, by_case, ""
+            return SuiteExcerpt(), str(error)
 
 
 Trials = Mapping[str, list[Trial]]
+"""Trials by case id."""
+
+
+def by_case(trials: Iterable[Trial]) -> Trials:
+    """The trials of each case, in their order."""
+    found: dict[str, list[Trial]] = {}
+    for trial in trials:
+        found.setdefault(trial.case.id, []).append(trial)
+    return found
 
 
 def case_changes(
     spec: MetricSpec, comparison: Comparison, before: tuple[Measured, Trials], now: tuple[Measured, Trials]
 ) -> tuple[tuple[CaseChange, ...], tuple[CaseChange, ...]]:
-    """The cases that fell and those that rose; before and now, what was measured and the trials of these cases."""
+    """The cases that fell and those that rose; a side is what was measured, and the trials of these cases."""
     fell = (_change(spec, case, before, now, fell=True) for case in comparison.lost)
     rose = (_change(spec, case, before, now, fell=False) for case in comparison.won)
     return tuple(fell), tuple(rose)

@@ -27,13 +27,11 @@ def render_html(page: Page, templates: Path | None = None) -> str:
 def render_markdown(page: Page, templates: Path | None = None) -> str:
     """The page as Markdown for code hosts: no raw HTML, nothing that links or mentions."""
     environment = _environment(templates, finalize=markdown.inline, autoescape=False)
-    environment.filters.update(cell=markdown.cell, in_cell=markdown.in_cell, fence=markdown.fence)
+    environment.filters.update(cell=markdown.cell, fence=markdown.fence)
     return _rendered("report.md.j2", page, environment)
 
 
-def _environment(
-    templates: Path | None, *, finalize: Callable[[object], object], autoescape: bool
-) -> Environment:
+def _environment(templates: Path | None, *, finalize: Callable[[object], object], autoescape: bool) -> Environment:
     from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
     users = [FileSystemLoader(templates)] if templates is not None else []
@@ -59,5 +57,5 @@ def _visible(value: object) -> object:
 
 
 def _kind(block: object) -> str:
-    """The block's type as templates name it: 'table', 'pair', …"""
+    """The block's type as templates name it, such as ``table``."""
     return type(block).__name__.lower()

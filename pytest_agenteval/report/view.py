@@ -51,7 +51,8 @@ class MetricView:
     ``against_last`` and ``verdict_vs_last`` are None where there is no week before, or the metric has no
     value per case and no bounds. ``improved``: by the same rules, the week before would be a regression
     from this one. ``weeks`` has each calendar week; None where no run measured this version of the metric.
-    ``fell`` and ``rose`` are as the comparison names them.
+    ``why_missing`` is the reason of the first trial without a value. ``fell`` and ``rose`` are the cases that
+    the comparison names.
     """
 
     spec: MetricSpec
@@ -66,6 +67,7 @@ class MetricView:
     against_baseline: Comparison | None = None
     verdict_vs_baseline: Verdict | None = None
     weeks: tuple[tuple[str, float | None], ...] = ()
+    why_missing: str = ""
     fell: tuple[CaseChange, ...] = ()
     rose: tuple[CaseChange, ...] = ()
 
@@ -84,7 +86,8 @@ class MetricView:
     def fails_its_gate(self) -> bool:
         """Whether the verdict against the baseline is one that stops a merge."""
         found = self.verdict_vs_baseline
-        return found is not None and found.outcome in (Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.LOOSENED)
+        stops = (Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.LOOSENED)
+        return found is not None and found.outcome in stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
-from pytest_agenteval.errors import BaselineError, HistoryError
-from pytest_agenteval.model.baseline import Approval, Bar, Baseline
+from pytest_agenteval.errors import HistoryError
 from pytest_agenteval.model.codec import near
 from pytest_agenteval.model.run import Run, WeekValue
 from pytest_agenteval.model.trajectory import AgentIdentity
-from pytest_agenteval.model.verdict import Outcome, Verdict
-from pytest_agenteval.pipeline.aggregate import Measured
-from pytest_agenteval.pipeline.compare import is_paired
-from pytest_agenteval.pipeline.gate import ERROR_RATE, Gated, Policy, effective_bar, judge
+from pytest_agenteval.report.against import Verdicts, verdicts_of
 from pytest_agenteval.report.calendar import monday_of, weeks_between, weeks_from
-from pytest_agenteval.report.past import SuiteRun, Trials, case_changes
+from pytest_agenteval.report.drawn import (
+    ByWeek,
+    Drawn,
+    GateTable,
+    Reference,
+    draw,
+    reference_of,
+    without_folder,
+)
+from pytest_agenteval.report.past import SuiteRun, by_case, case_changes
 from pytest_agenteval.report.view import CaseChange, MetricView, SuiteView, SystemChange, WeekReport
 from pytest_agenteval.report.wording import as_week_verdict
 from pytest_agenteval.store.baselines import Baselines
 from pytest_agenteval.store.history import History
+from pytest_agenteval.store.history.excerpt import SuiteExcerpt
 
 MOST_WEEKS = 52
 """A sparkline goes back no further."""
-
-GateTable = Callable[[str], Mapping[str, Bar]]
-"""By suite, the metrics that gate, each with its bar."""
-
-_Key = tuple[str, str]
-_ByWeek = Mapping[str, Mapping[str, WeekValue]]
 
 
 def week_report(
@@ -54,52 +51,18 @@ def week_report(
         monday_of(week)
     by_suite = _chosen(_by_suite(history.week_values(until=week)), suites)
     runs = {run.id: run for run in history.runs()}
-    drawn = [_draw(history, runs, suite, by_week) for suite, by_week in by_suite.items()]
-    references = [_reference(suite, baselines, gate_of(suite.suite)) for suite in drawn]
+    drawn = [draw(history, runs, suite, by_week) for suite, by_week in by_suite.items()]
+    references = [reference_of(suite, baselines, gate_of(suite.suite)) for suite in drawn]
     shown = week or max((suite.this.week for suite in drawn), default=None)
-    forward, backward = _against_last(drawn, references)
-    against_baseline = _against_baseline(drawn, references)
+    verdicts = verdicts_of(drawn, references)
     views = [
-        _suite_view(suite, reference, str(shown), forward, backward, against_baseline)
-        for suite, reference in zip(drawn, references, strict=True)
+        _suite_view(suite, reference, verdicts, str(shown)) for suite, reference in zip(drawn, references, strict=True)
     ]
-    problems = [_without_folder(text, history.root) for text in history.problems()]
+    problems = [without_folder(text, history.root) for text in history.problems()]
     problems += _never_whole(list(runs.values()), by_suite, suites)
     return WeekReport(
         week=shown, generated=now.astimezone(UTC), owner=owner, suites=tuple(views), problems=tuple(problems)
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Drawn:
-    """A suite as it was drawn from the history: this week's run, the one before, and every week's values."""
-
-    suite: str
-    this: SuiteRun
-    last: SuiteRun | None
-    by_week: _ByWeek
-
-    def pairs(self) -> list[tuple[Measured, Measured]]:
-        """(last, this) of each metric that has a value per case, and bounds."""
-        if self.last is None:
-            return []
-        names = sorted(self.this.estimates.keys() & self.last.estimates.keys())
-        judged = [name for name in names if is_paired(spec := self.this.spec(name)) and spec.range is not None]
-        return [(self.last.measured(name), self.this.measured(name)) for name in judged]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reference:
-    """What a suite is held against: baselines and bars by metric, and the baselines that cannot be read."""
-
-    gating: frozenset[str]
-    baselines: Mapping[str, Baseline] = field(default_factory=dict)
-    bars: Mapping[str, tuple[Bar, str]] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
-
-    def bar(self, metric: str) -> Bar:
-        """What is asked of the metric."""
-        return self.bars[metric][0] if metric in self.bars else Bar()
 
 
 def _by_suite(values: Sequence[WeekValue]) -> dict[str, dict[str, dict[str, WeekValue]]]:
@@ -109,7 +72,7 @@ def _by_suite(values: Sequence[WeekValue]) -> dict[str, dict[str, dict[str, Week
     return found
 
 
-def _chosen(by_suite: Mapping[str, _ByWeek], named: Sequence[str] | None) -> Mapping[str, _ByWeek]:
+def _chosen(by_suite: Mapping[str, ByWeek], named: Sequence[str] | None) -> Mapping[str, ByWeek]:
     if named is None:
         return by_suite
     for name in named:
@@ -123,126 +86,18 @@ def _names(name: str, suite: str) -> bool:
     return name in (suite, suite.partition("[")[0])
 
 
-def _draw(history: History, runs: Mapping[str, Run], suite: str, by_week: _ByWeek) -> _Drawn:
-    *earlier, newest = sorted(by_week)
-
-    def run_of(week: str) -> SuiteRun:
-        values = by_week[week]
-        run = runs[next(iter(values.values())).run]
-        estimates = {name: value.estimate for name, value in values.items()}
-        return SuiteRun(history=history, suite=suite, week=week, run=run, estimates=estimates)
-
-    last = run_of(earlier[-1]) if earlier else None
-    return _Drawn(suite=suite, this=run_of(newest), last=last, by_week=by_week)
-
-
-def _reference(drawn: _Drawn, baselines: Baselines, table: Mapping[str, Bar]) -> _Reference:
-    found, problems = {}, []
-    for metric in baselines.metrics(drawn.suite):
-        try:
-            baseline = baselines.read(drawn.suite, metric)
-        except BaselineError as error:
-            problems.append(_without_folder(str(error), baselines.root))
-            continue
-        if baseline is not None:
-            found[metric] = baseline
-    gating = frozenset({*table, *found, ERROR_RATE})
-    bars = {metric: effective_bar(table.get(metric), found.get(metric), metric) for metric in gating}
-    return _Reference(gating=gating, baselines=found, bars=bars, problems=tuple(problems))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Compared:
-    """What the gate said, and what was measured on both sides of it."""
-
-    verdict: Verdict
-    before: Measured
-    now: Measured
-    margin: float | None
-
-
-def _against_last(
-    drawn: Sequence[_Drawn], references: Sequence[_Reference]
-) -> tuple[dict[_Key, _Compared], dict[_Key, _Compared]]:
-    """By suite and metric: this week held against the last, and the last against this one.
-
-    The earlier run stands in the place of a baseline; a gain is real where going back would be a
-    regression. Each direction is one family of Holm's.
-    """
-    sides = [
-        (before, now, replace(reference.bar(now.spec.name), floor=None, ceiling=None), suite)
-        for suite, reference in zip(drawn, references, strict=True)
-        for before, now in suite.pairs()
-    ]
-    forward = [Gated(measured=now, bar=bar, baseline=_stand_in(before, suite)) for before, now, bar, suite in sides]
-    backward = [Gated(measured=before, bar=bar, baseline=_stand_in(now, suite)) for before, now, bar, suite in sides]
-    found = []
-    for gated in (forward, backward):
-        verdicts = judge(gated, Policy())
-        found.append(
-            {
-                (verdict.suite, verdict.metric): _Compared(verdict=verdict, before=side[0], now=side[1], margin=one.margin)
-                for verdict, side, one in zip(verdicts, sides, gated, strict=True)
-            }
-        )
-    return found[0], found[1]
-
-
-def _stand_in(measured: Measured, suite: _Drawn) -> Baseline:
-    run = suite.this.run
-    approval = Approval(by="the history", at=run.started, reason="the run of another week", run=run.id)
-    return Baseline(
-        suite=measured.suite,
-        spec=measured.spec,
-        bar=Bar(),
-        screen=measured.cases,
-        estimate=measured.estimate,
-        approval=approval,
-    )
-
-
-def _against_baseline(drawn: Sequence[_Drawn], references: Sequence[_Reference]) -> dict[_Key, Verdict]:
-    """The verdicts of the gate; what was one run is one family of Holm's, as when it ran."""
-    by_run: dict[str, list[Gated]] = {}
-    for suite, reference in zip(drawn, references, strict=True):
-        for metric in sorted(reference.gating & suite.this.estimates.keys()):
-            bar, loosened = reference.bars[metric]
-            gated = Gated(
-                measured=suite.this.measured(metric),
-                bar=bar,
-                baseline=reference.baselines.get(metric),
-                loosened=loosened,
-            )
-            by_run.setdefault(suite.this.run.id, []).append(gated)
-    verdicts = [verdict for gated in by_run.values() for verdict in judge(gated, Policy())]
-    return {(verdict.suite, verdict.metric): verdict for verdict in verdicts}
-
-
-def _suite_view(
-    drawn: _Drawn,
-    reference: _Reference,
-    report_week: str,
-    forward: Mapping[_Key, _Compared],
-    backward: Mapping[_Key, _Compared],
-    against_baseline: Mapping[_Key, Verdict],
-) -> SuiteView:
+def _suite_view(drawn: Drawn, reference: Reference, verdicts: Verdicts, report_week: str) -> SuiteView:
     this, last = drawn.this, drawn.last
-    mine = {metric: compared for (suite, metric), compared in forward.items() if suite == drawn.suite}
-    changed = {
+    moved = {
         case
-        for one in mine.values()
-        if one.verdict.comparison
+        for (suite, _), one in verdicts.since.items()
+        if suite == drawn.suite and one.verdict.comparison
         for case in (*one.verdict.comparison.lost, *one.verdict.comparison.won)
     }
-    agents, trials, problem = this.some(changed)
-    last_agents, last_trials, last_problem = last.some(changed) if last else ((), {}, "")
-    metrics = []
-    for metric in sorted(this.estimates):
-        improved = _is_regression(backward.get((drawn.suite, metric)))
-        view = _metric_view(drawn, metric, reference, mine.get(metric), (last_trials, trials), improved=improved)
-        verdict = against_baseline.get((drawn.suite, metric))
-        found = verdict.comparison if verdict else None
-        metrics.append(replace(view, verdict_vs_baseline=verdict, against_baseline=found))
+    now, problem = this.some(moved)
+    before, last_problem = last.some(moved) if last else (SuiteExcerpt(), "")
+    unread = (without_folder(text, this.history.root) for text in (problem, last_problem) if text)
+    metrics = (_metric_view(drawn, metric, reference, verdicts, (before, now)) for metric in sorted(this.estimates))
     return SuiteView(
         suite=drawn.suite,
         report_week=report_week,
@@ -251,36 +106,27 @@ def _suite_view(
         gap_weeks=weeks_between(last.week, this.week) if last else (),
         run=this.run,
         last_run=last.run if last else None,
-        system=_system(agents, agents),
-        changes=_changed(_system(last_agents, agents)) + _versions(last, this) if last else (),
+        system=_system(now.agents, now.agents),
+        changes=_changed(_system(before.agents, now.agents)) + _versions(last, this) if last else (),
         metrics=tuple(metrics),
         vanished=tuple(sorted(last.estimates.keys() - this.estimates.keys())) if last else (),
-        problems=tuple(_without_folder(text, this.history.root) for text in (*reference.problems, problem, last_problem) if text),
+        problems=(*reference.problems, *unread),
     )
 
 
-def _is_regression(compared: _Compared | None) -> bool:
-    return compared is not None and compared.verdict.outcome is Outcome.REGRESSED
-
-
 def _metric_view(
-    drawn: _Drawn,
-    metric: str,
-    reference: _Reference,
-    compared: _Compared | None,
-    trials: tuple[Trials, Trials],
-    *,
-    improved: bool,
+    drawn: Drawn, metric: str, reference: Reference, verdicts: Verdicts, excerpts: tuple[SuiteExcerpt, SuiteExcerpt]
 ) -> MetricView:
-    spec = drawn.this.spec(metric)
+    key = (drawn.suite, metric)
+    spec, compared, gate = drawn.this.spec(metric), verdicts.since.get(key), verdicts.gate.get(key)
     fell: tuple[CaseChange, ...] = ()
     rose: tuple[CaseChange, ...] = ()
     verdict = None
     if compared is not None:
         verdict = as_week_verdict(compared.verdict, drawn.last.week if drawn.last else "", compared.margin)
         if verdict.comparison is not None:
-            sides = (compared.before, trials[0]), (compared.now, trials[1])
-            fell, rose = case_changes(spec, verdict.comparison, *sides)
+            before, now = (by_case(excerpt.trials) for excerpt in excerpts)
+            fell, rose = case_changes(spec, verdict.comparison, (compared.before, before), (compared.now, now))
     return MetricView(
         spec=spec,
         this=drawn.this.estimates[metric],
@@ -289,15 +135,18 @@ def _metric_view(
         gates=metric in reference.gating,
         against_last=verdict.comparison if verdict else None,
         verdict_vs_last=verdict,
-        improved=improved,
+        improved=verdicts.improved(key),
         baseline=reference.baselines.get(metric),
+        against_baseline=gate.comparison if gate else None,
+        verdict_vs_baseline=gate,
         weeks=_weeks(drawn, metric),
+        why_missing=excerpts[1].reasons.get(metric, ""),
         fell=fell,
         rose=rose,
     )
 
 
-def _weeks(drawn: _Drawn, metric: str) -> tuple[tuple[str, float | None], ...]:
+def _weeks(drawn: Drawn, metric: str) -> tuple[tuple[str, float | None], ...]:
     """Each calendar week's value; values of another version of the metric are not set beside this one's."""
     version = drawn.this.estimates[metric].metric_version
     found = {
@@ -337,11 +186,6 @@ def _versions(last: SuiteRun, this: SuiteRun) -> tuple[SystemChange, ...]:
         for name, old, new in sides
         if old != new
     )
-
-
-def _without_folder(message: str, root: Path) -> str:
-    """The message with paths from the folder's name on: a page may be shown where the machine is no business."""
-    return message.replace(f"{root.parent}{os.sep}", "")
 
 
 def _never_whole(runs: Sequence[Run], by_suite: Mapping[str, object], named: Sequence[str] | None) -> list[str]:

@@ -68,7 +68,7 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 
 def difference(metric: MetricView) -> tuple[str, str]:
-    """This week minus the week before: over the paired cases where they were compared, else of the two values."""
+    """This week minus the week before: over the paired cases where compared, else of the two values."""
     found, spec = metric.against_last, metric.spec
     if found is not None and found.delta is not None:
         return signed(found.delta, spec), between(found.low, found.high, spec, sign=True)
@@ -83,7 +83,7 @@ def difference(metric: MetricView) -> tuple[str, str]:
 
 def estimate_note(estimate: Estimate, spec: MetricSpec) -> str:
     """The interval, and how many cases stand behind the value."""
-    known = [between(estimate.low, estimate.high, spec), f"n = {estimate.n:,}"]
+    known = [between(estimate.low, estimate.high, spec), f"n\u00a0=\u00a0{estimate.n:,}"]
     if estimate.n_not_evaluated:
         known.append(f"{estimate.n_not_evaluated:,} not evaluated")
     return ", ".join(part for part in known if part)
@@ -125,26 +125,25 @@ def as_week_verdict(verdict: Verdict, last_week: str, margin: float | None) -> V
 def _why(verdict: Verdict, last_week: str, margin: float | None) -> str:
     found, estimate = verdict.comparison, verdict.estimate
     lost = "" if margin is None else f"a loss of {margin:g}"
-    if verdict.reason is Reason.METRIC_VERSION:
-        return f"{last_week} was measured by another version of the metric"
-    if verdict.reason is Reason.MISSING and estimate is not None:
+    said = f"{lost} can be neither shown nor excluded"
+    if verdict.outcome is Outcome.PASS:
+        said = f"{lost} is excluded"
+    elif verdict.outcome is Outcome.REGRESSED:
+        said = f"a real drop, larger than the {margin:g} that is tolerated"
+    elif verdict.reason is Reason.METRIC_VERSION:
+        said = f"{last_week} was measured by another version of the metric"
+    elif verdict.reason is Reason.MISSING and estimate is not None:
         total = estimate.n + estimate.n_not_evaluated
-        return f"{estimate.n_not_evaluated:,} of {counted(total, 'case')} have no value"
-    if found is None:
-        return "nothing to compare"
-    if verdict.reason is Reason.METRIC_CHANGED:
-        return (
+        said = f"{estimate.n_not_evaluated:,} of {counted(total, 'case')} have no value"
+    elif verdict.reason is Reason.METRIC_CHANGED and found is not None:
+        said = (
             f"{len(found.regraded):,} of {counted(found.n_same_answers, 'case')} with the very same answer "
             "scored otherwise: the metric changed, so nothing is said of the agent"
         )
-    if verdict.reason is Reason.CASE_SET:
-        gone = len(found.edited) + len(found.removed)
-        return f"only {found.n_pairs:,} of {counted(found.n_pairs + gone, 'case')} are as they were in {last_week}"
-    if verdict.outcome is Outcome.REGRESSED:
-        return f"a real drop, larger than the {margin:g} that is tolerated"
-    if verdict.outcome is Outcome.PASS:
-        return f"{lost} is excluded"
-    return f"{lost} can be neither shown nor excluded"
+    elif verdict.reason is Reason.CASE_SET and found is not None:
+        total = found.n_pairs + len(found.edited) + len(found.removed)
+        said = f"only {found.n_pairs:,} of {counted(total, 'case')} are as they were in {last_week}"
+    return said
 
 
 def _next(verdict: Verdict) -> str:

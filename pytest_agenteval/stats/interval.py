@@ -77,9 +77,7 @@ _PROPORTION_METHODS: Final = {
 }
 
 
-def proportion_ci(
-    k: int, n: int, method: ProportionMethod = "wilson", confidence: float = 0.95
-) -> tuple[float, float]:
+def proportion_ci(k: int, n: int, method: ProportionMethod = "wilson", confidence: float = 0.95) -> tuple[float, float]:
     """Two-sided interval for a proportion, k of n independent cases: valid from n = 1, never of zero width.
 
     wilson: for reports. clopper-pearson: for promises (never covers less than it says). jeffreys and
@@ -164,9 +162,7 @@ def clustered_se(values: Sequence[float], clusters: Sequence[Hashable]) -> float
     return math.sqrt(groups / (groups - 1) * spread) / len(numbers)
 
 
-def wilson_effective_n(
-    case_means: Sequence[float], repeats: float, confidence: float = 0.95
-) -> EffectiveInterval:
+def wilson_effective_n(case_means: Sequence[float], repeats: float, confidence: float = 0.95) -> EffectiveInterval:
     """Interval for a pass rate measured with repeats: Wilson with the number of trials the data are worth.
 
     case_means: pass rate of each case, in [0, 1]. repeats: trials per case (their mean if unequal).

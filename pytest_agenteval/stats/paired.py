@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
-
 from pytest_agenteval.stats.checks import choice, finite_values, one_sided_level, positive, whole
 from pytest_agenteval.stats.distributions import normal_upper_quantile, t_lower_tail, t_upper_quantile
 from pytest_agenteval.stats.exact import exact_mean, exceeds, sample_variance
@@ -120,9 +119,7 @@ def _tango_variance(b: int, c: int, n: int, delta: float) -> float:
     return max(2.0 * loss_rate + delta * (1.0 - delta), 0.0)
 
 
-def paired_bounds(
-    diffs: Sequence[float], alpha: float = 0.05, value_range: float = 1.0
-) -> tuple[float, float]:
+def paired_bounds(diffs: Sequence[float], alpha: float = 0.05, value_range: float = 1.0) -> tuple[float, float]:
     """One-sided bounds, each at level alpha, for the mean difference of a bounded metric.
 
     value_range: width R of the metric's range; differences lie in [-R, R]. z² pseudo-cases, half at +R

@@ -19,9 +19,7 @@ class QuantileInterval(TypedDict):
     hi: float | None
 
 
-def quantile(
-    values: Sequence[float], p: float, method: Literal["linear", "harrell-davis"] = "linear"
-) -> float:
+def quantile(values: Sequence[float], p: float, method: Literal["linear", "harrell-davis"] = "linear") -> float:
     """Point estimate of the p-quantile, p in [0, 1], of at least one value.
 
     linear: type 7, as numpy. harrell-davis: a weighted mean of all order statistics, smoother for few
@@ -75,4 +73,3 @@ def _ranks(n: int, p: float, confidence: float) -> tuple[int | None, int | None]
     lower = binomial_rank(tail, n, p)
     upper = binomial_rank(1.0 - tail, n, p) + 1
     return (lower if lower >= 1 else None), (upper if upper <= n else None)
-

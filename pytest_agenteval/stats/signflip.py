@@ -49,9 +49,7 @@ def _as_units(diffs: list[float]) -> list[int]:
     return [unit for unit in units if unit]
 
 
-def _as_extreme(
-    sums: NDArray[np.int64], observed: int, slack: int, alternative: Alternative
-) -> NDArray[np.bool_]:
+def _as_extreme(sums: NDArray[np.int64], observed: int, slack: int, alternative: Alternative) -> NDArray[np.bool_]:
     if alternative == "less":
         return sums <= observed + slack
     if alternative == "greater":

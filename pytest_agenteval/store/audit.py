@@ -44,9 +44,7 @@ class Audit:
             records = self.records()
             before = records[-1] if records else None
             seq, previous = (before.seq + 1, before.hash) if before else (1, "")
-            record = AuditRecord(
-                seq=seq, previous=previous, hash=_digest(seq, previous, change), change=change
-            )
+            record = AuditRecord(seq=seq, previous=previous, hash=_digest(seq, previous, change), change=change)
             append_line(self.path, _line(record))
         return record
 
@@ -77,13 +75,9 @@ class Audit:
         if record.hash != _digest(record.seq, record.previous, record.change):
             raise self._broken(number, "its text was altered after it was written")
         if (record.seq, record.previous) != (number, previous):
-            raise self._broken(
-                number, "it does not follow the one before: a record was taken out, put in or moved"
-            )
+            raise self._broken(number, "it does not follow the one before: a record was taken out, put in or moved")
         if text != _line(record):
-            raise self._broken(
-                number, "its bytes were rewritten (line ends? write '*.jsonl -text' in .gitattributes)"
-            )
+            raise self._broken(number, "its bytes were rewritten (line ends? write '*.jsonl -text' in .gitattributes)")
         return record
 
     def _broken(self, number: int, why: str) -> IntegrityError:

@@ -73,9 +73,7 @@ def refuse_twins(placed: Iterable[PlacedCase]) -> None:
         first = seen.setdefault(folded_id(one.case.id), one)
         if first is not one:
             alike = "" if first.case.id == one.case.id else f", which looks like {first.case.id!r},"
-            message = (
-                f"{one.place}: the id {one.case.id!r}{alike} stands already at {first.place}. Rename one"
-            )
+            message = f"{one.place}: the id {one.case.id!r}{alike} stands already at {first.place}. Rename one"
             raise CaseError(message)
 
 

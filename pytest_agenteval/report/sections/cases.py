@@ -28,9 +28,13 @@ def _moved(view: SuiteView, moved: list[tuple[MetricView, tuple[CaseChange, ...]
     told = "; ".join(f"{metric.spec.name}: {_count(metric, len(changed), fell=fell)}" for metric, changed in moved)
     pairs = [_pair(view, change, facts, fell=fell) for change, facts in _by_case(moved)]
     total = len({change.case for _, changed in moved for change in changed})
-    shown = f"{len(pairs)} of the" if len(pairs) < total else "the"
-    title = f"Show {shown} {wording.counted(total, 'case')} that {'fell' if fell else 'rose'}"
-    return [Paragraph(text=f"{told}.", tone="bad" if fell else "good"), Fold(title=title, blocks=tuple(pairs))]
+    those = "the case" if total == 1 else f"the {total:,} cases"
+    shown = f"{len(pairs)} of {those}" if len(pairs) < total else those
+    title = f"Show {shown} that {'fell' if fell else 'rose'}"
+    return [
+        Paragraph(text=f"{told}.", tone="bad" if fell else "good"),
+        Fold(title=title, blocks=tuple(pairs)),
+    ]
 
 
 def _count(metric: MetricView, count: int, *, fell: bool) -> str:

@@ -1,18 +1,26 @@
-"""What is missing: weeks without a run, metrics that are gone, cases added and removed, files that cannot be read."""
+"""What is missing: weeks without a run, metrics that are gone, cases that differ, what cannot be read."""
 
 from __future__ import annotations
 
 from pytest_agenteval.model.blocks import Block, Card, Heading, Item
+from pytest_agenteval.model.visible import one_line
 from pytest_agenteval.pipeline.words import named
 from pytest_agenteval.report.calendar import weeks_from
-from pytest_agenteval.report.view import SuiteView
+from pytest_agenteval.report.view import MetricView, SuiteView
 from pytest_agenteval.report.wording import counted
 
 
 def gaps(view: SuiteView) -> list[Block]:
     """A list of what is missing; nothing where nothing is."""
-    items = [*_weeks(view), *_case_set(view), *_values(view), *(Item(head="Unreadable", text=text) for text in view.problems)]
-    return [Heading(text="Gaps and problems"), Card(title="To know", items=tuple(items), tone="unsure")] if items else []
+    items = [
+        *_weeks(view),
+        *_case_set(view),
+        *_values(view),
+        *(Item(head="Unreadable", text=text) for text in view.problems),
+    ]
+    return (
+        [Heading(text="Gaps and problems"), Card(title="To know", items=tuple(items), tone="unsure")] if items else []
+    )
 
 
 def _weeks(view: SuiteView) -> list[Item]:
@@ -41,15 +49,18 @@ def _case_set(view: SuiteView) -> list[Item]:
         "Cases removed": {case for one in found for case in one.removed},
         "Cases edited": {case for one in found for case in one.edited},
     }
-    return [Item(head=f"{head}: {len(those)}", text=named(tuple(sorted(those)))) for head, those in sets.items() if those]
+    return [
+        Item(head=f"{head}: {len(those)}", text=named(tuple(sorted(those)))) for head, those in sets.items() if those
+    ]
 
 
 def _values(view: SuiteView) -> list[Item]:
-    missing = [(metric.spec.name, metric.this) for metric in view.metrics if metric.this.n_not_evaluated]
-    return [
-        Item(
-            head=f"{name} not evaluated",
-            text=f"{estimate.n_not_evaluated:,} of {counted(estimate.n + estimate.n_not_evaluated, 'case')} have no value",
-        )
-        for name, estimate in missing
-    ]
+    missing = [metric for metric in view.metrics if metric.this.n_not_evaluated]
+    return [Item(head=f"{one.spec.name} not evaluated", text=_without_value(one)) for one in missing]
+
+
+def _without_value(metric: MetricView) -> str:
+    estimate = metric.this
+    total = counted(estimate.n + estimate.n_not_evaluated, "case")
+    why = f" (the first: {one_line(metric.why_missing)})" if metric.why_missing else ""
+    return f"{estimate.n_not_evaluated:,} of {total} have no value{why}"

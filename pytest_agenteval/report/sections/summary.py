@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pytest_agenteval.model.blocks import Block, Cell, Column, Heading, Sparkline, Table
+from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.verdict import Outcome
 from pytest_agenteval.pipeline.gate import ERROR_RATE
 from pytest_agenteval.report import wording
@@ -16,7 +18,10 @@ def summary(view: SuiteView) -> list[Block]:
     """The table of metrics, and what vanished since the week before."""
     bounded = [metric for metric in view.metrics if metric.spec.range]
     bounded.sort(key=lambda metric: (metric.spec.name == ERROR_RATE, not metric.gates, metric.spec.name))
-    note = "in brackets the 95 % interval of a value; of a difference, its one-sided 95 % bounds over the cases of both weeks"
+    note = (
+        "in brackets the 95 % interval of a value; "
+        "of a difference, its one-sided 95 % bounds over the cases of both weeks"
+    )
     return [Heading(text="Results"), *metric_table(view, bounded, f"{view.suite}: {note}")]
 
 
@@ -24,27 +29,34 @@ def metric_table(view: SuiteView, metrics: list[MetricView], caption: str) -> li
     """A row a metric; nothing where there is none."""
     if not metrics:
         return []
-    held = any(metric.verdict_vs_baseline for metric in metrics)
-    titles = ["Measure", view.week, view.last_week or "Week before", "Difference", "Since then"]
-    titles += ["Against the baseline"] if held else []
-    columns = [Column(title=title, numeric=1 <= place <= 3) for place, title in enumerate(titles)]  # noqa: PLR2004  # the numbers
-    rows = [_row(metric, view, held=held) for metric in metrics]
-    return [Table(caption=caption, columns=(*columns, Column(title="Weeks")), rows=tuple(rows))]
+    numeric = (view.week, view.last_week or "Week before", "Difference")
+    columns = [Column(title="Measure"), *(Column(title=title, numeric=True) for title in numeric)]
+    rows = [_numbers(metric) for metric in metrics]
+    if any(metric.spec.range for metric in metrics):
+        columns.append(Column(title="Since then"))
+        rows = [(*row, _since(metric, view)) for row, metric in zip(rows, metrics, strict=True)]
+    if any(metric.verdict_vs_baseline for metric in metrics):
+        columns.append(Column(title="Against the baseline"))
+        rows = [(*row, _baseline(metric)) for row, metric in zip(rows, metrics, strict=True)]
+    columns.append(Column(title="Weeks"))
+    rows = [(*row, Cell(sparkline=_sparkline(metric))) for row, metric in zip(rows, metrics, strict=True)]
+    return [Table(caption=caption, columns=tuple(columns), rows=tuple(rows))]
 
 
-def _row(metric: MetricView, view: SuiteView, *, held: bool) -> tuple[Cell, ...]:
-    spec, last = metric.spec, metric.last
+def _numbers(metric: MetricView) -> tuple[Cell, ...]:
+    spec = metric.spec
     better = f"{spec.better} is better"
     apart, bounds = wording.difference(metric)
-    cells = [
+    return (
         Cell(text=spec.name, note=f"{spec.unit}, {better}" if spec.unit else better),
-        Cell(text=wording.number(metric.this.value, spec), note=wording.estimate_note(metric.this, spec)),
-        Cell(text=wording.number(last.value, spec), note=wording.estimate_note(last, spec)) if last else _nothing(),
+        _estimate(metric.this, spec),
+        _estimate(metric.last, spec) if metric.last else _nothing(),
         Cell(text=apart, note=bounds),
-        _since(metric, view),
-    ]
-    cells += [_baseline(metric)] if held else []
-    return (*cells, Cell(sparkline=_sparkline(metric)))
+    )
+
+
+def _estimate(estimate: Estimate, spec: MetricSpec) -> Cell:
+    return Cell(text=wording.number(estimate.value, spec), note=wording.estimate_note(estimate, spec))
 
 
 def _nothing(note: str = "") -> Cell:

@@ -18,7 +18,11 @@ def system(view: SuiteView) -> list[Block]:
         told = "Nothing that the agent tells of itself has changed." if known else "The agent tells nothing of itself."
         return [Heading(text="What changed in the system"), Paragraph(text=told), *about]
     rows = tuple(
-        (Cell(text=change.what), Cell(text=one_line(change.before) or NOTHING), Cell(text=one_line(change.now) or NOTHING))
+        (
+            Cell(text=change.what),
+            Cell(text=one_line(change.before) or NOTHING),
+            Cell(text=one_line(change.now) or NOTHING),
+        )
         for change in view.changes
     )
     columns = (Column(title="What"), Column(title=view.last_week), Column(title=view.week))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_agenteval import stats
-from pytest_agenteval.model.run import FinishedRun, Run, week_of
+from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.trial import Trial
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def week_frame(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _rows(run: Run, trial: Trial) -> Iterator[tuple[Any, ...]]:
     case, trajectory, agent = trial.case, trial.trajectory, trial.trajectory.agent
-    when = (run.id, run.started, week_of(run.started), case.suite, case.suite in run.partial, run.candidate)
+    when = (run.id, run.started, run.week_of(case.suite), case.suite, case.suite in run.partial, run.candidate)
     what = (case.id, trial.attempt, trial.at, trial.origin, agent.name, agent.version, agent.model)
     end = (trajectory.confidence, trajectory.seconds, trajectory.tokens, trajectory.cost_usd)
     for score in trial.scores:

@@ -26,8 +26,8 @@ _ESTIMATE: Final = (
 _WEEK_VALUES: Final = f"""
 WITH last AS (
     SELECT week, suite, run, started FROM (
-        SELECT DISTINCT run.week, summary.suite, run.id AS run, run.started,
-               DENSE_RANK() OVER (PARTITION BY week, suite ORDER BY started DESC, run.id DESC) AS place
+        SELECT DISTINCT summary.week, summary.suite, run.id AS run, run.started,
+               DENSE_RANK() OVER (PARTITION BY summary.week, suite ORDER BY started DESC, run.id DESC) AS place
         FROM summary JOIN run ON run.id = summary.run WHERE stands
     ) WHERE place = 1
 )
@@ -96,20 +96,24 @@ class History:
 
     def case_scores(self, run_id: str, suite: str, metric: str) -> Mapping[str, CaseScores]:
         """By case id, the values that the metric had in a run; cases without a value are left out."""
+        return self.all_case_scores(run_id, suite).get(metric, {})
+
+    def all_case_scores(self, run_id: str, suite: str) -> Mapping[str, Mapping[str, CaseScores]]:
+        """By metric and case id, the values of a suite in a run; cases without a value are left out."""
         with self._index.opened() as connection:
             rows = connection.execute(_SCORES, (run_id, suite)).fetchall()
-        scores = {}
+        found: dict[str, dict[str, CaseScores]] = {}
         for case, fingerprint, answers, text in rows:
-            values = json.loads(text).get(metric, [])
-            told = answers.split(" ")
-            having = [place for place, value in enumerate(values) if value is not None]
-            if having:
-                scores[case] = CaseScores(
-                    fingerprint=fingerprint,
-                    values=tuple(float(values[place]) for place in having),
-                    answers=tuple(told[place] for place in having),
-                )
-        return scores
+            told = tuple(answers.split(" "))
+            for metric, values in json.loads(text).items():
+                known = [place for place, value in enumerate(values) if value is not None]
+                if known:
+                    found.setdefault(metric, {})[case] = CaseScores(
+                        fingerprint=fingerprint,
+                        values=tuple([float(values[place]) for place in known]),
+                        answers=told if len(known) == len(told) else tuple(told[place] for place in known),
+                    )
+        return found
 
     def week_values(
         self, suite: str | None = None, metric: str | None = None, until: str | None = None

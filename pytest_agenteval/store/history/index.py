@@ -18,7 +18,7 @@ from pytest_agenteval.model.trial import TrialKey
 from pytest_agenteval.store.files import refusals_of
 from pytest_agenteval.store.history.segments import SegmentHeader, header_of, rows_of
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _WAIT_SECONDS: Final = 30.0
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEK: Final = "[0-9][0-9][0-9][0-9]-W[0-9][0-9]"
@@ -28,7 +28,7 @@ _WEEK: Final = "[0-9][0-9][0-9][0-9]-W[0-9][0-9]"
 _TABLES: Final = """
 CREATE TABLE segment (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, problem TEXT) WITHOUT ROWID;
 CREATE TABLE run (id TEXT PRIMARY KEY, started INTEGER, week TEXT, segment TEXT, run TEXT) WITHOUT ROWID;
-CREATE TABLE summary (run TEXT, suite TEXT, metric TEXT, slice TEXT, stands INTEGER, metric_version INTEGER,
+CREATE TABLE summary (run TEXT, week TEXT, suite TEXT, metric TEXT, slice TEXT, stands INTEGER, metric_version INTEGER,
     n INTEGER, n_not_evaluated INTEGER, value REAL, low REAL, high REAL, confidence REAL, method TEXT,
     PRIMARY KEY (run, suite, metric, slice)) WITHOUT ROWID;
 CREATE TABLE trial_case (run TEXT, suite TEXT, case_id TEXT, fingerprint TEXT,
@@ -193,10 +193,18 @@ def _insert(connection: sqlite3.Connection, stamp: Stamp, header: SegmentHeader,
         "INSERT INTO run VALUES (?, ?, ?, ?, ?)", (run.id, started, week_of(run.started), stamp[0], described)
     )
     connection.executemany(
-        "INSERT INTO summary VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO summary VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                *(run.id, one.suite, one.metric, one.slice, run.stands_for(one.suite), one.metric_version),
+                *(
+                    run.id,
+                    run.week_of(one.suite),
+                    one.suite,
+                    one.metric,
+                    one.slice,
+                    run.stands_for(one.suite),
+                    one.metric_version,
+                ),
                 *(one.n, one.n_not_evaluated, one.value, one.low, one.high, one.confidence, one.method),
             )
             for one in header.estimates

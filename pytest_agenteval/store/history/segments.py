@@ -108,7 +108,5 @@ def _line(value: object) -> str:
 
 
 def _unsound(path: Path, line: int, why: str) -> HistoryError:
-    message = (
-        f"{path}:{line}: not a sound segment: {why}. Restore it from a copy, or move it out of the history"
-    )
+    message = f"{path}:{line}: not a sound segment: {why}. Restore it from a copy, or move it out of the history"
     return HistoryError(message)

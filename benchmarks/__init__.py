@@ -1,0 +1,1 @@
+"""What the plugin costs, side by side in one run. `python -m benchmarks` prints the table."""

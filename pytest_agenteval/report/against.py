@@ -1,0 +1,92 @@
+"""One week held against another, and against the baselines, by the rules of the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_agenteval.model.baseline import Approval, Bar, Baseline
+from pytest_agenteval.model.run import Run
+from pytest_agenteval.model.verdict import Outcome, Verdict
+from pytest_agenteval.pipeline.aggregate import Measured
+from pytest_agenteval.pipeline.gate import Gated, Policy, judge
+from pytest_agenteval.report.drawn import Drawn, Reference
+
+Key = tuple[str, str]
+"""Suite and metric."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What the gate said, and what was measured on both sides of it."""
+
+    verdict: Verdict
+    before: Measured
+    now: Measured
+    margin: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """By suite and metric: this week against the last, the last against this one, this week's gate."""
+
+    since: Mapping[Key, Compared]
+    back: Mapping[Key, Compared]
+    gate: Mapping[Key, Verdict]
+
+    def improved(self, key: Key) -> bool:
+        """Whether to go back to the week before would be a regression."""
+        found = self.back.get(key)
+        return found is not None and found.verdict.outcome is Outcome.REGRESSED
+
+
+def verdicts_of(drawn: Sequence[Drawn], references: Sequence[Reference]) -> Verdicts:
+    """Judge all suites of a report. Each direction between the weeks is one family of Holm's."""
+    sides = [
+        (before, now, replace(reference.bar(now.spec.name), floor=None, ceiling=None), suite.this.run)
+        for suite, reference in zip(drawn, references, strict=True)
+        for before, now in suite.pairs()
+    ]
+    return Verdicts(
+        since=_judged([(before, now, bar, run) for before, now, bar, run in sides]),
+        back=_judged([(now, before, bar, run) for before, now, bar, run in sides]),
+        gate=_gate(drawn, references),
+    )
+
+
+def _judged(sides: Sequence[tuple[Measured, Measured, Bar, Run]]) -> dict[Key, Compared]:
+    """Hold the second of each pair against the first, which stands in the place of a baseline."""
+    gated = [Gated(measured=now, bar=bar, baseline=_stand_in(before, run)) for before, now, bar, run in sides]
+    return {
+        (verdict.suite, verdict.metric): Compared(verdict=verdict, before=before, now=now, margin=one.margin)
+        for verdict, (before, now, _, _), one in zip(judge(gated, Policy()), sides, gated, strict=True)
+    }
+
+
+def _stand_in(measured: Measured, run: Run) -> Baseline:
+    approval = Approval(by="the history", at=run.started, reason="the run of another week", run=run.id)
+    return Baseline(
+        suite=measured.suite,
+        spec=measured.spec,
+        bar=Bar(),
+        screen=measured.cases,
+        estimate=measured.estimate,
+        approval=approval,
+    )
+
+
+def _gate(drawn: Sequence[Drawn], references: Sequence[Reference]) -> dict[Key, Verdict]:
+    """The verdicts of the gate; what was one run is one family of Holm's, as when it ran."""
+    by_run: dict[str, list[Gated]] = {}
+    for suite, reference in zip(drawn, references, strict=True):
+        for metric in sorted(reference.gating & suite.this.estimates.keys()):
+            bar, loosened = reference.bars[metric]
+            gated = Gated(
+                measured=suite.this.measured(metric),
+                bar=bar,
+                baseline=reference.baselines.get(metric),
+                loosened=loosened,
+            )
+            by_run.setdefault(suite.this.run.id, []).append(gated)
+    verdicts = [verdict for gated in by_run.values() for verdict in judge(gated, Policy())]
+    return {(verdict.suite, verdict.metric): verdict for verdict in verdicts}

@@ -1,0 +1,210 @@
+"""Each cause has its exit code, serially and under xdist, and verdict.json holds the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.sessions import PYPROJECT, Project
+
+GOOD = [f"order {n}" for n in range(60)]
+
+
+@pytest.fixture
+def approved(both: Project) -> Project:
+    """A suite of 60 cases that passes its gate."""
+    both.gate("success = { floor = 0.8, margin = 0.06 }")
+    both.cases(*GOOD)
+    both.run(workers=0)
+    assert both.approve() == 0
+    return both
+
+
+def test_a_pass_is_0(approved: Project) -> None:
+    session = approved.run()
+    assert (session.code, session.verdict["exit_code"], session.causes) == (0, 0, [])
+
+
+def test_a_failing_assert_is_1(approved: Project) -> None:
+    approved.cases(*GOOD, body="assert case.id != 'c7'")
+    session = approved.run()
+    assert (session.code, session.verdict["exit_code"], session.causes) == (1, 1, [1])
+
+
+def test_an_ordinary_test_beside_agent_tests_keeps_its_outcome(approved: Project) -> None:
+    approved.put("test_plain.py", "def test_good(): pass\ndef test_bad(): assert 0\n")
+    session = approved.run()
+    assert session.code == 1
+    assert session.verdicts["refunds/success"] == "pass"
+    session.result.assert_outcomes(passed=60 + 1 + 2, failed=1)
+
+
+def test_a_collection_error_is_2(approved: Project) -> None:
+    approved.put("test_broken.py", "import nothing_of_that_name\n")
+    session = approved.run()
+    assert (session.code, session.verdict["exit_code"], session.verdicts) == (2, 2, {})
+
+
+def test_an_unknown_setting_is_4_and_names_the_near_match(both: Project) -> None:
+    both.put("pyproject.toml", PYPROJECT + "agent_timout = 3\n")
+    both.cases("hello")
+    session = both.run()
+    assert session.code == 4
+    assert "did you mean 'agent_timeout'?" in session.text
+
+
+def test_a_bad_case_file_is_4_and_named_with_its_line(both: Project) -> None:
+    both.put("suites/refunds/cases/more.jsonl", '{"id": "a", "input": "x"}\n{"id": "b", "inptu": "x"}\n')
+    both.test("@agent_cases(load_cases('more.jsonl'))\ndef test_refund(trial): pass")
+    session = both.run()
+    assert (session.code, session.verdict["exit_code"]) == (4, 4)
+    assert "more.jsonl:2" in session.text
+    assert "'inptu'" in session.text
+
+
+def test_twin_ids_are_4_with_both_places(both: Project) -> None:
+    both.put("suites/refunds/cases/more.jsonl", '{"id": "Twin", "input": "x"}\n')
+    both.test(
+        "@agent_cases(load_cases('more.jsonl'))\ndef test_one(trial): pass\n"
+        "@agent_cases(Case(id='twin', input='y'))\ndef test_two(trial): pass\n"
+    )
+    session = both.run()
+    assert session.code == 4
+    assert "more.jsonl:1" in session.text
+    assert "test_refunds.py:" in session.text
+
+
+def test_a_corrupt_baseline_is_4(approved: Project) -> None:
+    approved.put("baselines/refunds/success.json", '{"schema": "agenteval-baseline/1", "value": NaN}')
+    session = approved.run()
+    assert (session.code, session.verdict["exit_code"]) == (4, 4)
+    assert "success.json" in session.text
+
+
+def test_a_gating_metric_that_nothing_measured_is_4(both: Project) -> None:
+    both.gate("tool_calls = { floor = 0.5 }")
+    both.cases("hello")
+    session = both.run()
+    assert session.code == 4
+    assert "refunds/tool_calls gates, but no test of this run measured it" in session.text
+
+
+def test_an_unknown_metric_is_4_and_names_the_near_match(both: Project) -> None:
+    both.cases("hello", metrics="['succes']")
+    session = both.run()
+    assert session.code == 4
+    assert "did you mean 'success'?" in session.text
+
+
+def test_zero_repeats_are_4(both: Project) -> None:
+    both.cases("hello")
+    assert both.run("--agent-eval-repeats", "0").code == 4
+
+
+def test_nothing_collected_is_5(both: Project) -> None:
+    session = both.run()
+    assert (session.code, session.verdict["exit_code"]) == (5, 5)
+
+
+def test_ordinary_tests_alone_are_not_green(both: Project) -> None:
+    both.put("test_plain.py", "def test_good(): pass\n")
+    session = both.run()
+    assert (session.code, session.causes) == (5, [5])
+
+
+def test_a_suite_in_which_nothing_gates_is_10(both: Project) -> None:
+    both.cases("hello")
+    session = both.run()
+    assert (session.code, session.verdicts["refunds/*"]) == (10, "no_baseline")
+
+
+def test_a_regression_is_10(approved: Project) -> None:
+    approved.agent("import pytest\n@pytest.fixture\ndef agent():\n    return lambda text: 'no'\n")
+    session = approved.run()
+    assert session.code == 10
+    assert session.causes == [10]
+
+
+def test_an_unapproved_loosening_is_10(approved: Project) -> None:
+    approved.gate("success = { floor = 0.5, margin = 0.06 }")
+    session = approved.run()
+    assert (session.code, session.verdicts["refunds/success"]) == (10, "loosened")
+
+
+def test_a_part_of_a_suite_is_11_and_not_judged(approved: Project) -> None:
+    session = approved.run("-k", "c1")
+    assert (session.code, session.verdict["exit_code"]) == (11, 11)
+    assert set(session.verdicts.values()) == {"inconclusive:partial"}
+
+
+def test_a_part_that_is_meant_follows_the_asserts(approved: Project) -> None:
+    assert approved.run("-k", "c1", "--agent-eval-partial").code == 0
+    approved.cases(*GOOD, body="assert 0")
+    assert approved.run("-k", "c1", "--agent-eval-partial").code == 1
+
+
+def test_missing_scores_are_11(approved: Project) -> None:
+    approved.cases("down", "down", "down", "down", *GOOD[4:])
+    approved.put("pyproject.toml", (approved.root / "pyproject.toml").read_text().replace("[tool.pytest-agenteval]", "[tool.pytest-agenteval]\nretries = 0"))
+    session = approved.run()
+    assert (session.code, session.verdicts["refunds/success"]) == (11, "inconclusive:missing")
+
+
+def test_a_verdict_that_cannot_be_written_is_12(approved: Project) -> None:
+    (approved.root / ".agenteval" / "verdict.json").unlink()
+    (approved.root / ".agenteval" / "verdict.json").mkdir()
+    session = approved.run()
+    assert session.code == 12
+    assert "verdict.json" in session.text
+
+
+def test_a_history_that_cannot_be_written_is_12(approved: Project) -> None:
+    for path in sorted((approved.root / "history").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    (approved.root / "history").rmdir()
+    approved.put("history", "a file where a folder should be")
+    session = approved.run()
+    assert (session.code, session.verdict["exit_code"]) == (12, 12)
+
+
+def test_a_journal_that_cannot_be_written_is_12(both: Project) -> None:
+    both.cases("hello")
+    both.put(".agenteval/runs", "a file where a folder should be")
+    session = both.run_apart()
+    assert session.code == 12
+    assert "could not be made" in session.text
+
+
+def test_of_several_causes_the_gravest_stands_and_all_are_told(approved: Project) -> None:
+    approved.cases(*GOOD, body="assert case.id != 'c7'")
+    approved.agent("import pytest\n@pytest.fixture\ndef agent():\n    return lambda text: 'no'\n")
+    session = approved.run()
+    assert (session.code, session.causes) == (10, [10, 1])
+
+
+def test_more_warnings_than_allowed_are_6_in_the_verdict_too(project: Project) -> None:
+    project.gate("success = { margin = 0.06 }")
+    project.cases(*GOOD, body="import warnings; warnings.warn(case.id)")
+    project.run("-W", "default")
+    project.approve()
+    session = project.run("-W", "default", "--max-warnings", "3")
+    assert (session.code, session.verdict["exit_code"], session.causes) == (6, 6, [6])
+
+
+def test_the_verdict_of_an_earlier_run_does_not_outlive_a_killed_session(approved: Project) -> None:
+    assert approved.run().code == 0
+    approved.agent("import os, pytest\n@pytest.fixture\ndef agent():\n    return lambda text: os._exit(0)\n")
+    approved.run_apart(workers=0)
+    assert not (approved.root / ".agenteval" / "verdict.json").exists()
+
+
+def test_an_exception_while_judging_is_12_and_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytest_agenteval.plugin import controller
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    project.cases("hello")
+    monkeypatch.setattr(controller, "judge_run", broken)
+    session = project.run()
+    assert (session.code, session.verdict["exit_code"]) == (12, 12)
+    assert "ZeroDivisionError: by nothing" in session.text

@@ -1,0 +1,89 @@
+"""The example that the design shows a user, word for word, from the first run to a regression."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.plugin.sessions import Project
+
+CONFTEST = '''
+import pytest
+
+{agent}
+
+@pytest.fixture(scope="session")
+def agent():
+    return support_agent            # any callable, sync or async; or connect("http://…"), connect("cmd: …"), a replay
+'''
+
+GOOD = '''
+from pytest_agenteval import Trajectory
+
+def support_agent(text):
+    return Trajectory(output="Yes, within 30 days.", steps=[])
+'''
+
+BAD = GOOD.replace("Yes, within 30 days.", "No.")
+
+TEST_FILE = '''
+from pytest_agenteval import Case, agent_cases, load_cases, metric
+
+@metric(better="higher", unit="fraction")
+def states_the_window(trial):
+    return "30 days" in trial.output
+
+@agent_cases(
+    load_cases("refunds.jsonl"),
+    Case(id="no-order-number", input="I want my money back", expect={"calls": []}, failure_mode="FM-012"),
+    metrics=["success", "tool_calls", states_the_window], repeats=5,
+)
+def test_refund(trial, case):
+    assert not trial.called("delete_customer")        # hard: must never happen
+'''
+
+SETTINGS = '''
+[tool.pytest-agenteval]
+owner = "Dana Reyes <dana@example.org>"
+[tool.pytest-agenteval.suites.refunds.gate]
+success  = { floor = 0.80, margin = 0.03 }
+cost_usd = { ceiling = 0.02 }
+
+[tool.pytest.ini_options]
+'''
+
+
+@pytest.fixture
+def example(both: Project) -> Project:
+    both.put("pyproject.toml", SETTINGS.replace("cost_usd = { ceiling = 0.02 }", ""))
+    both.agent(CONFTEST.format(agent=GOOD))
+    both.put("suites/refunds/test_refunds.py", TEST_FILE)
+    rows = [
+        {"id": f"window-{n}", "input": f"Can I return order {n}?", "expect": {"contains": ["30 days"]}}
+        for n in range(60)
+    ]
+    both.put("suites/refunds/cases/refunds.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    return both
+
+
+def test_from_no_baseline_over_an_approved_one_to_a_regression(example: Project) -> None:
+    first = example.run()
+    assert (first.code, first.verdicts["refunds/success"]) == (10, "no_baseline")
+    first.result.assert_outcomes(passed=61 * 5 + 1, failed=1)
+
+    assert example.approve() == 0
+    assert example.run().code == 0
+
+    example.agent(CONFTEST.format(agent=BAD))
+    worse = example.run()
+    assert worse.code == 10
+    assert worse.verdicts["refunds/success"] in {"below_floor", "regressed"}
+    worse.result.stdout.fnmatch_lines(["*refunds/success: below_floor: *", "*gate: *exit code 10*"])
+
+
+def test_a_cost_that_no_agent_tells_is_inconclusive_and_never_zero(example: Project) -> None:
+    example.put("pyproject.toml", SETTINGS)
+    session = example.run()
+    assert session.verdicts["refunds/cost_usd"].startswith(("no_baseline", "inconclusive"))
+    assert session.estimate("cost_usd")["value"] is None

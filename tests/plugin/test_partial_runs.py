@@ -1,0 +1,93 @@
+"""A run of a part of a suite is recorded as partial, however the part was chosen; a whole one never is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.sessions import Project
+
+
+@pytest.fixture
+def suite(both: Project) -> Project:
+    both.gate("success = { margin = 0.06 }")
+    both.cases("x", "y", "wrong", body="assert case.id != 'c2'")
+    both.put(
+        "suites/refunds/test_more.py",
+        "import pytest\nfrom pytest_agenteval import Case, agent_cases\n"
+        "@pytest.mark.slow\n@agent_cases(Case(id='more', input='z'))\ndef test_more(trial): pass\n",
+    )
+    return both
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-k", "c1"),
+        ("-m", "not slow"),
+        ("suites/refunds/test_refunds.py::test_refund[c1]",),
+        ("suites/refunds/test_more.py",),
+        ("--ignore", "suites/refunds/test_more.py"),
+        ("--deselect", "suites/refunds/test_more.py"),
+    ],
+    ids=["keyword", "mark", "node-id", "one-file", "ignored-file", "deselected"],
+)
+def test_a_chosen_part_is_partial(suite: Project, arguments: tuple[str, ...]) -> None:
+    session = suite.run(*arguments)
+    assert session.verdict["partial"] == ["refunds"]
+    assert set(session.verdicts.values()) == {"inconclusive:partial"}
+
+
+@pytest.mark.parametrize("stop", ["-x", "--maxfail=1"])
+def test_a_run_that_stops_at_a_failure_is_1_and_what_it_left_out_partial(both: Project, stop: str) -> None:
+    slow = "import time; time.sleep(0 if case.id == 'c0' else 0.2); assert case.id != 'c0'"
+    both.cases(*(f"order {n}" for n in range(8)), body=slow)
+    session = both.run(stop)
+    assert (session.code, session.verdict["exit_code"]) == (1, 1)
+    assert session.verdict["partial"] == ["refunds"]
+    assert set(session.verdicts.values()) == {"inconclusive:partial"}
+
+
+def test_what_failed_last_is_partial(suite: Project) -> None:
+    suite.run()
+    session = suite.run("--lf")
+    assert len(session.trials) == 1
+    assert session.verdict["partial"] == ["refunds"]
+
+
+def test_a_whole_suite_is_not_partial(suite: Project) -> None:
+    assert suite.run().verdict["partial"] == []
+
+
+def test_a_folder_named_on_the_command_line_is_whole(suite: Project) -> None:
+    assert suite.run("suites/refunds").verdict["partial"] == []
+
+
+def test_a_test_file_without_tests_makes_no_suite_partial(suite: Project) -> None:
+    suite.put("suites/refunds/test_nothing_yet.py", "ANSWERS = 42\n")
+    suite.put("suites/refunds/.hidden/test_copy.py", "def test_it(): pass\n")
+    assert suite.run().verdict["partial"] == []
+
+
+def test_stepwise_is_partial(project: Project) -> None:
+    project.cases("x", "y", "z", body="assert case.id != 'c1'")
+    project.run("--sw")
+    session = project.run("--sw")
+    assert session.verdict["partial"] == ["refunds"]
+
+
+def test_a_skipped_item_makes_its_suite_partial(both: Project) -> None:
+    both.test("""
+        @agent_cases(Case(id="a", input="x"))
+        def test_one(trial): pass
+
+        @pytest.mark.skip
+        @agent_cases(Case(id="b", input="x"))
+        def test_two(trial): pass
+    """)
+    assert both.run().verdict["partial"] == ["refunds"]
+
+
+def test_a_partial_run_can_be_no_baseline(suite: Project) -> None:
+    suite.run("-k", "c1")
+    assert suite.approve() == 4
+    assert not (suite.root / "baselines").exists()
