@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pytest_agenteval.app.registry import Registry
 from pytest_agenteval.app.workspace import Workspace
@@ -109,7 +109,7 @@ def _value(key: str, text: str) -> JSON:
 
 
 def _redacted(redaction: Redaction, values: Mapping[str, Any]) -> dict[str, JSON]:
-    return {key: redaction.value(value) for key, value in values.items()}
+    return dict(cast("Mapping[str, JSON]", redaction.value(values)))  # keys are redacted, too
 
 
 def _from_line(file: Path, line: int) -> tuple[str, JSON, dict[str, Any]]:

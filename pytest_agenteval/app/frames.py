@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_agenteval.app.workspace import Workspace
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-class HistoryFrames(NamedTuple):
-    """``trials``: a row a trial and metric. ``weeks``: a row a suite, metric and ISO week."""
-
-    trials: pd.DataFrame
-    weeks: pd.DataFrame
+from pytest_agenteval.store.history.frames import HistoryFrames, trial_frame, week_frame
 
 
 def load_history(root: str | Path = ".") -> HistoryFrames:
@@ -23,10 +13,8 @@ def load_history(root: str | Path = ".") -> HistoryFrames:
 
     The weekly table is computed from the trials: per suite and metric, each ISO week has the value of the
     last run of that week in which the whole suite ran. Segments that cannot be read are left out;
-    ``pytest-agenteval history`` names them.
+    ``pytest-agenteval history list`` names them.
     """
-    from pytest_agenteval.store.history.frames import trial_frame, week_frame
-
     history = Workspace.at(Path(root)).history
     trials = trial_frame(history.read(run.id) for run in history.runs())
     return HistoryFrames(trials=trials, weeks=week_frame(trials))

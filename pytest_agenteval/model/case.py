@@ -26,7 +26,7 @@ class Case:
     the case guards; ``provenance`` says where the case was captured.
 
     >>> Case(id="no-order-number", input="I want my money back", expect={"calls": []}).fingerprint
-    'f1957e6dd06b8d65'
+    '6c5852e353e5114b'
     """
 
     id: str

@@ -167,9 +167,11 @@ class Engine:
         return Fault(kind=cast(Any, kind), type=type(error).__name__.lstrip("_"), message=text)
 
     def _wait(self, error: Exception, retries: int) -> float:
+        wait: float = self._limits.backoff * 2**retries
         asked = getattr(error, "retry_after", None)
-        told = isinstance(asked, int | float) and asked >= 0
-        return min(float(asked) if told else self._limits.backoff * 2**retries, self._limits.longest_wait)
+        if isinstance(asked, int | float) and asked >= 0:
+            wait = float(asked)
+        return min(wait, self._limits.longest_wait)
 
 
 def is_infrastructure(error: BaseException, named: tuple[str, ...] = ()) -> bool:

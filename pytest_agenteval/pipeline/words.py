@@ -69,6 +69,8 @@ def comparison_words(found: Comparison) -> str:
         return values
     interval = f"[{number(found.low)}, {number(found.high)}]"
     changes = f"{len(found.lost)} fell, {len(found.won)} rose"
+    if found.added:
+        changes += f"; {len(found.added)} without a reference yet"
     return f"{values}, on {found.n_pairs} common cases {found.delta:+.4f} {interval}, {changes}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 
@@ -68,7 +68,7 @@ def agent_cases(
         takes = inspect.signature(test).parameters
         fixtures = (JOB,) if "agent" in takes and "trial" not in takes else (JOB, "trial")
         marked = pytest.mark.agent_cases(mark)(test)
-        return pytest.mark.usefixtures(*fixtures)(marked)
+        return cast(_Test, pytest.mark.usefixtures(*fixtures)(marked))
 
     return decorate
 

@@ -101,7 +101,10 @@ def refuse_misuse(metafunc: pytest.Metafunc) -> None:
         names = mark.args[0] if mark.args else mark.kwargs.get("argnames", "")
         taken = names.replace(",", " ").split() if isinstance(names, str) else list(names)
         for name in set(taken) & set(OURS):
-            message = f"{where}: the parameter {name!r} of @pytest.mark.parametrize hides the fixture of @agent_cases. Rename it"
+            message = (
+                f"{where}: the parameter {name!r} of @pytest.mark.parametrize hides the fixture of "
+                f"@agent_cases. Rename it"
+            )
             raise CaseError(message)
     for name in OURS:
         for definition in _fixture_definitions(metafunc.definition, name):
@@ -193,13 +196,12 @@ def _word(item: pytest.Function, name: str, callspec: Any) -> str:  # noqa: ANN4
 
 def _id_given(definitions: Sequence[Any], value: object, index: int) -> str | None:
     """The id of pytest.param(…, id=…), or of ids= of the fixture."""
-    definition = definitions[-1] if definitions else None
-    params = getattr(definition, "params", None) or ()
+    params = (definitions[-1].params if definitions else None) or ()
     if index >= len(params):
         return None
     own = getattr(params[index], "id", None) if hasattr(params[index], "values") else None
     if isinstance(own, str):
         return own
-    ids = definition.ids
+    ids = definitions[-1].ids
     found = ids(value) if callable(ids) else ids[index] if ids else None
     return None if found is None else str(found)

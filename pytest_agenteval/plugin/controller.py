@@ -49,6 +49,7 @@ class Controller:
         workspace: Workspace,
         registry: Registry,
         options: RunOptions,
+        *,
         clock: Clock,
     ) -> None:
         self._config, self._run, self._workspace = config, run, workspace

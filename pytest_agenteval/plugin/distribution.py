@@ -77,7 +77,7 @@ class _Distributor:
         """Deal whole cases: items that share a trial, and all attempts of a case, go to one worker."""
         if config.getoption("dist") not in ("load", "loadscope"):
             return None
-        from xdist.scheduler import LoadScopeScheduling
+        from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # xdist ships no types
 
         settings, run = self._settings, self._run
 
@@ -93,7 +93,8 @@ class _Distributor:
             def _reschedule(self, node: Any) -> None:  # noqa: ANN401  # xdist's own type
                 # A worker runs its last item only when it knows what follows; xdist gives the one that
                 # replaces a crashed worker a single unit, and both would wait for ever.
-                while self.workqueue and not node.shutting_down and self._pending_of(self.assigned_work[node]) <= _AHEAD:
+                work = self.assigned_work[node]
+                while self.workqueue and not node.shutting_down and self._pending_of(work) <= _AHEAD:
                     super()._reschedule(node)
                 if not self.workqueue and not node.shutting_down:
                     node.shutdown()

@@ -109,9 +109,9 @@ class Items:
         _neutralise(report, self._trials.redacted)
         safe = item.stash.get(_SAFE, None)
         if report.when == "call" and safe is not None:
-            report.agenteval = encode(safe) if self._is_worker else safe
+            report.agenteval = encode(safe) if self._is_worker else safe  # type: ignore[attr-defined]  # ours
             if safe.error is not None and report.skipped:
-                report.agenteval_kind = KINDS[safe.error.kind]
+                report.agenteval_kind = KINDS[safe.error.kind]  # type: ignore[attr-defined]  # ours
         return report
 
 

@@ -27,6 +27,7 @@ from pytest_agenteval.model.trial import TrialKey
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.run import SystemClock
 from pytest_agenteval.plugin import collect, distribution
+from pytest_agenteval.plugin.cases import JOB
 from pytest_agenteval.store.files import refusals_of
 
 JOB_OF = pytest.StashKey[Job]()
@@ -67,7 +68,7 @@ def start(config: pytest.Config) -> None:
     except IntegrityError as error:
         pytest.exit(str(error), returncode=exits.INTEGRITY)
     if not distribution.is_worker(config):
-        controller = Controller(config, run, workspace, registry, options, clock)
+        controller = Controller(config, run, workspace, registry, options, clock=clock)
         config.pluginmanager.register(controller, "agenteval-controller")
 
 
@@ -150,9 +151,9 @@ class Collector:
                 continue
             collect.refuse_unittest(item)
             callspec = getattr(item, "callspec", None)
-            if callspec is None or collect.JOB not in callspec.params:  # its cases were refused, and that is told
+            if callspec is None or JOB not in callspec.params:  # its cases were refused, and that is told
                 continue
-            case, attempt = callspec.params[collect.JOB]
+            case, attempt = callspec.params[JOB]
             suite = case.suite + collect.agent_parameters(item)
             if id(mark) not in metrics:
                 metrics[id(mark)] = with_always_measured(mark.metrics, self._registry)

@@ -21,13 +21,13 @@ OWNER = '[tool.pytest-agenteval]\nowner = "Dana <dana@example.org>"\n'
 
 
 class Ticking:
-    """A clock that goes on by a minute whenever it is asked."""
+    """A clock that goes on by a second whenever it is asked."""
 
     def __init__(self, at: datetime = AT) -> None:
         self.at = at
 
     def now(self) -> datetime:
-        self.at += timedelta(minutes=1)
+        self.at += timedelta(seconds=1)
         return self.at
 
     def sleep(self, seconds: float) -> None:
@@ -50,18 +50,16 @@ def gate(table: str, suite: str = "refunds") -> str:
 def shop(text: str) -> str:
     """An agent that answers 'yes', unless the question says what goes wrong."""
     if "crash" in text:
-        raise ValueError("boom")
+        raise ValueError(text)
     if "down" in text:
-        raise ConnectionError("no route")
+        raise ConnectionError(text)
     return "no" if "wrong" in text else "yes"
 
 
 def cases(right: int, wrong: int = 0, *more: str, suite: str = "refunds") -> list[Case]:
     """Cases that expect 'yes', and of which ``wrong`` are answered otherwise."""
     inputs = [*(f"q{n}" for n in range(right)), *(f"wrong {n}" for n in range(wrong)), *more]
-    return [
-        Case(id=f"c{n:03}", input=text, suite=suite, expect={"contains": ["yes"]}) for n, text in enumerate(inputs)
-    ]
+    return [Case(id=f"c{n:03}", input=text, suite=suite, expect={"contains": ["yes"]}) for n, text in enumerate(inputs)]
 
 
 def run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_agenteval.app.approve import Request, approve, measured_of, source_run, split
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import BaselineError, HistoryError, IntegrityError, InvalidValue
-from pytest_agenteval.model.baseline import Approval, Bar, Baseline
+from pytest_agenteval.model.baseline import Approval, Bar
 from pytest_agenteval.model.estimate import CaseScores
 from tests.app.projects import AT, cases, gate, project, run
 
@@ -38,7 +37,7 @@ def test_what_gates_is_approved_with_who_when_why_and_the_run(workspace: Workspa
 
 
 def test_six_attempts_are_split_into_three_for_the_screen_and_three_held_back(workspace: Workspace) -> None:
-    answers = iter("yes yes no no no yes".split())
+    answers = iter(["yes", "yes", "no", "no", "no", "yes"])
     run(workspace, cases(1), lambda _: next(answers), repeats=6)
     [made] = approve(workspace, wish())
     assert made.screen["c000"].values == (1.0, 1.0, 0.0)
@@ -188,7 +187,3 @@ def test_every_metric_of_a_run_is_measured_for_a_difference(workspace: Workspace
     run_id, found = measured_of(workspace, "refunds", None)
     assert run_id == judged.finished.run.id
     assert [one.estimate for one in found] == list(judged.finished.estimates)
-
-
-def names(baselines: Sequence[Baseline]) -> list[str]:
-    return [one.metric for one in baselines]

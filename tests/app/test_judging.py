@@ -20,6 +20,7 @@ from pytest_agenteval.errors import IntegrityError
 from pytest_agenteval.model.codec import decode
 from pytest_agenteval.model.jsonvalue import parse
 from pytest_agenteval.model.run import FinishedRun, Run
+from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.verdict import Verdict
 from pytest_agenteval.pipeline import exits
 from tests.app.projects import AT, cases, gate, outcomes, project, run, shop
@@ -102,6 +103,7 @@ def test_a_metric_that_was_taken_out_of_the_settings_still_gates_by_its_baseline
 
 def test_a_baseline_that_cannot_be_read_is_4_and_the_rest_is_judged(workspace: Workspace) -> None:
     path = workspace.baselines.path("refunds", "success")
+    workspace = project(Path(workspace.settings.root), FLOOR + gate("success = { margin = 0.05 }", "billing"))
     run(workspace, cases(60, suite="billing"))
     approved(workspace, "billing", "success")
     path.write_text(path.read_text("utf-8").replace('"floor"', '"flor"'), "utf-8")
@@ -176,7 +178,9 @@ def test_a_suite_that_was_replayed_is_dated_by_its_recording(workspace: Workspac
 def test_the_order_of_the_trials_does_not_matter(workspace: Workspace) -> None:
     judged = run(workspace, cases(50, 10), repeats=2)
     finished = judged.finished
-    plan = Plan(planned=tuple((*trial.key[:2], str(trial.attempt)) for trial in finished.trials), specs=finished.run.specs)
+    plan = Plan(
+        planned=tuple((*trial.key[:2], str(trial.attempt)) for trial in finished.trials), specs=finished.run.specs
+    )
     begun = replace(finished.run, partial=(), specs={})
     turned = judge_run(begun, list(reversed(finished.trials)), plan, workspace, RunOptions())
     assert turned == judge_run(begun, finished.trials, plan, workspace, RunOptions())
@@ -228,14 +232,14 @@ def test_the_verdict_file_holds_the_code_the_causes_and_every_verdict(workspace:
     assert [cause["code"] for cause in found["causes"]] == codes(judged)
     assert [decode(Verdict, one) for one in found["verdicts"]] == list(judged.verdicts)
     assert len(found["estimates"]) == len(judged.finished.estimates)
-    assert set(found["not_evaluated"]) == {"refunds/cost_usd", "refunds/tokens"}
+    assert set(found["not_evaluated"]) == {"refunds/cost_usd", "refunds/latency_seconds", "refunds/tokens"}
     assert found == json.loads(json.dumps(verdict_document(judged, 10, "merge")))
 
 
 def test_the_digest_follows_every_score(workspace: Workspace) -> None:
     trials = list(run(workspace, cases(3)).finished.trials)
     first = trials[0]
-    changed = first.with_scores([replace(score, value=None, reason="x") for score in first.scores[:1]])
+    changed = first.with_scores([Score(metric="success", value=0.0)])
     assert scores_digest(trials) == scores_digest(list(trials))
     assert len({scores_digest(trials), scores_digest(trials[1:]), scores_digest([changed, *trials[1:]])}) == 3
 

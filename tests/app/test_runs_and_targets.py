@@ -159,7 +159,7 @@ def test_a_trial_that_a_test_hands_over_has_no_time_but_its_own(making: Making) 
     assert trials.record(job(CASE, 1), shop, "yes").trajectory.seconds is None
     assert trials.record(job(CASE, 2), shop, Trajectory(output="x", seconds=2.5)).trajectory.seconds == 2.5
     assert trials.record(job(CASE, 3), shop, {"answer": 1}).trajectory.agent.name == adapt(shop).identity.name
-    assert trials.record(job(CASE, 4), "no callable", "yes").trajectory.agent.name
+    assert trials.record(job(CASE, 4), "no callable", "yes").trajectory.agent.name == ""
     assert trials.record(job(CASE, 5), shop, None).error is not None
     trials.close()
 
@@ -171,6 +171,21 @@ def test_another_agent_of_the_fixture_is_another_agent(making: Making) -> None:
     trials.close()
     assert found == ["one", "one", "other"]
     assert not trials.replaces_the_fixture
+
+
+def test_an_agent_that_the_command_line_names_is_made_when_asked_or_refused_at_once(making: Making) -> None:
+    trials = making(agent="builtins:ascii")
+    trials.make_agent("refunds")
+    assert trials.replaces_the_fixture
+    assert trials.trial(job(CASE, 1), None).output == "'hello'"
+    trials.close()
+    with pytest.raises(AgentTargetError, match="names no agent"):
+        making(agent="nonsense").make_agent("refunds")
+
+
+def test_a_text_that_is_shown_is_redacted_like_what_is_kept(making: Making, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP_API_KEY", "hunter2-hunter2")
+    assert making().redacted("my hunter2-hunter2") == "my [redacted:SHOP_API_KEY]"
 
 
 # Targets: what the command line puts in place of the fixture.

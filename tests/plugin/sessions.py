@@ -85,9 +85,7 @@ class Session:
         return [cause["code"] for cause in self.verdict["causes"]]
 
     def estimate(self, metric: str, suite: str = "refunds") -> dict[str, Any]:
-        [found] = [
-            one for one in self.verdict["estimates"] if (one["suite"], one["metric"]) == (suite, metric)
-        ]
+        [found] = [one for one in self.verdict["estimates"] if (one["suite"], one["metric"]) == (suite, metric)]
         return dict(found)
 
     @property
@@ -120,15 +118,15 @@ class Project:
     def root(self) -> Path:
         return self.pytester.path
 
-    def write(self, **files: str) -> None:
-        """Files by their path, with __ for the slash and a last _ for the dot."""
-        for name, text in files.items():
-            self.put(name.replace("__", "/").replace("_py", ".py").replace("_jsonl", ".jsonl"), text)
-
     def put(self, path: str, text: str) -> None:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dedent(text), "utf-8")
+
+    def setting(self, line: str, table: str = "tool.pytest-agenteval") -> None:
+        """Add a line to a table of pyproject.toml."""
+        file = self.root / "pyproject.toml"
+        file.write_text(file.read_text("utf-8").replace(f"[{table}]", f"[{table}]\n{line}"), "utf-8")
 
     def gate(self, table: str, suite: str = "refunds") -> None:
         """Set the gate table of a suite."""
@@ -167,7 +165,8 @@ class Project:
         return self.run(*arguments, flag="", workers=0)
 
     def approve(self, suite: str = "refunds", *more: str) -> int:
-        return main(["--root", str(self.root), "baseline", "approve", suite, "--reason", "good", "--by", "Dana", *more])
+        words = ["baseline", "approve", suite, "--reason", "good", "--by", "Dana", *more]
+        return main(["--root", str(self.root), *words])
 
     def _arguments(self, arguments: tuple[str, ...], workers: int | None, flag: str) -> list[str]:
         count = self.workers if workers is None else workers

@@ -21,7 +21,7 @@ CLOCK_METRIC = "latency_seconds"
 """The one metric whose scores and estimates are clock readings."""
 
 
-def comparable(value: Any) -> Any:  # noqa: ANN401  # any JSON value
+def comparable(value: Any) -> Any:  # any JSON value
     """The value without clock readings and ids of runs; ids of cases stay."""
     if isinstance(value, list):
         return [comparable(one) for one in value]
@@ -35,7 +35,7 @@ def comparable(value: Any) -> Any:  # noqa: ANN401  # any JSON value
     }
 
 
-def canonical(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
+def canonical(value: Any) -> bytes:  # any JSON value
     return json.dumps(comparable(value), sort_keys=True).encode()
 
 
@@ -43,14 +43,17 @@ def canonical(value: Any) -> bytes:  # noqa: ANN401  # any JSON value
 def sessions(project: Project) -> tuple[Session, Session, bytes, bytes, list[str]]:
     """A serial and a distributed run of the same suite, with failures of each kind, and their baselines."""
     project.gate("success = { floor = 0.5, margin = 0.05 }\ntool_calls = { margin = 0.05 }")
-    project.put("pyproject.toml", (project.root / "pyproject.toml").read_text().replace("[tool.pytest-agenteval]", "[tool.pytest-agenteval]\nretries = 0"))
+    project.setting("retries = 0")
     good = [f"order {n}" for n in range(12)]
     project.cases("crash", "down", "wrong", *good, metrics="['success', 'tool_calls']", repeats=2,
                   body="assert case.id != 'c5'")  # fmt: skip
-    project.test("""
+    project.test(
+        """
         @agent_cases(Case(id="c7", input="order 4", expect={"contains": ["30 days"]}), metrics=["contains"])
         def test_shared(trial): pass
-    """, path="suites/refunds/test_shared.py")
+    """,
+        path="suites/refunds/test_shared.py",
+    )
     kept = []
     for workers in (0, 2):
         session = project.run(workers=workers)
@@ -69,7 +72,7 @@ def _first_lines(project: Project) -> list[str]:
     return [gzip.decompress(file.read_bytes()).decode().splitlines()[0] for file in files]
 
 
-def test_two_workers_leave_the_same_history_verdict_baseline_and_exit_code(sessions: Any) -> None:  # noqa: ANN401
+def test_two_workers_leave_the_same_history_verdict_baseline_and_exit_code(sessions: Any) -> None:
     [(serial, history, verdict), (spread, spread_history, spread_verdict)], baselines = sessions
     assert spread.code == serial.code
     assert spread_history == history
@@ -78,7 +81,7 @@ def test_two_workers_leave_the_same_history_verdict_baseline_and_exit_code(sessi
     assert distributed == alone
 
 
-def test_two_workers_print_the_same_figures(sessions: Any) -> None:  # noqa: ANN401
+def test_two_workers_print_the_same_figures(sessions: Any) -> None:
     [(serial, *_), (spread, *_)], _ = sessions
 
     def figures(session: Session) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.sessions import PYPROJECT, Project
+from tests.plugin.sessions import CONFTEST, PYPROJECT, Project
 
 GOOD = [f"order {n}" for n in range(60)]
 
@@ -144,7 +144,7 @@ def test_a_part_that_is_meant_follows_the_asserts(approved: Project) -> None:
 
 def test_missing_scores_are_11(approved: Project) -> None:
     approved.cases("down", "down", "down", "down", *GOOD[4:])
-    approved.put("pyproject.toml", (approved.root / "pyproject.toml").read_text().replace("[tool.pytest-agenteval]", "[tool.pytest-agenteval]\nretries = 0"))
+    approved.setting("retries = 0")
     session = approved.run()
     assert (session.code, session.verdicts["refunds/success"]) == (11, "inconclusive:missing")
 
@@ -181,12 +181,16 @@ def test_of_several_causes_the_gravest_stands_and_all_are_told(approved: Project
     assert (session.code, session.causes) == (10, [10, 1])
 
 
-def test_more_warnings_than_allowed_are_6_in_the_verdict_too(project: Project) -> None:
-    project.gate("success = { margin = 0.06 }")
-    project.cases(*GOOD, body="import warnings; warnings.warn(case.id)")
-    project.run("-W", "default")
-    project.approve()
-    session = project.run("-W", "default", "--max-warnings", "3")
+def test_a_code_that_is_set_at_the_very_end_is_in_the_verdict_too(approved: Project) -> None:
+    """As --max-warnings does, which pytest 9 has."""
+    approved.agent(f"""{CONFTEST}
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session):
+    yield
+    if not hasattr(session.config, "workerinput"):
+        session.exitstatus = 6
+""")
+    session = approved.run()
     assert (session.code, session.verdict["exit_code"], session.causes) == (6, 6, [6])
 
 
@@ -201,10 +205,10 @@ def test_an_exception_while_judging_is_12_and_told(project: Project, monkeypatch
     from pytest_agenteval.plugin import controller
 
     def broken(*_: object) -> None:
-        raise ZeroDivisionError("by nothing")
+        raise ZeroDivisionError
 
     project.cases("hello")
     monkeypatch.setattr(controller, "judge_run", broken)
     session = project.run()
     assert (session.code, session.verdict["exit_code"]) == (12, 12)
-    assert "ZeroDivisionError: by nothing" in session.text
+    assert "the run could not be judged: ZeroDivisionError" in session.text

@@ -8,7 +8,7 @@ import pytest
 
 from tests.plugin.sessions import Project
 
-CONFTEST = '''
+CONFTEST = """
 import pytest
 
 {agent}
@@ -16,18 +16,18 @@ import pytest
 @pytest.fixture(scope="session")
 def agent():
     return support_agent            # any callable, sync or async; or connect("http://…"), connect("cmd: …"), a replay
-'''
+"""
 
-GOOD = '''
+GOOD = """
 from pytest_agenteval import Trajectory
 
 def support_agent(text):
     return Trajectory(output="Yes, within 30 days.", steps=[])
-'''
+"""
 
 BAD = GOOD.replace("Yes, within 30 days.", "No.")
 
-TEST_FILE = '''
+TEST_FILE = """
 from pytest_agenteval import Case, agent_cases, load_cases, metric
 
 @metric(better="higher", unit="fraction")
@@ -41,9 +41,9 @@ def states_the_window(trial):
 )
 def test_refund(trial, case):
     assert not trial.called("delete_customer")        # hard: must never happen
-'''
+"""
 
-SETTINGS = '''
+SETTINGS = """
 [tool.pytest-agenteval]
 owner = "Dana Reyes <dana@example.org>"
 [tool.pytest-agenteval.suites.refunds.gate]
@@ -51,7 +51,7 @@ success  = { floor = 0.80, margin = 0.03 }
 cost_usd = { ceiling = 0.02 }
 
 [tool.pytest.ini_options]
-'''
+"""
 
 
 @pytest.fixture

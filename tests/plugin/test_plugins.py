@@ -8,31 +8,39 @@ import pytest
 
 from tests.plugin.sessions import CONFTEST, Project
 
+HOOK = "from pytest_agenteval import hookimpl\n@hookimpl\ndef agenteval_metrics(): return []\n"
+
 
 def with_hooks(project: Project, source: str) -> None:
     project.put("conftest.py", f"{CONFTEST}\nfrom pytest_agenteval import hookimpl, metric, Trajectory\n{source}")
 
 
 def test_a_metric_of_the_root_conftest_goes_by_its_name(both: Project) -> None:
-    with_hooks(both, """
+    with_hooks(
+        both,
+        """
 @metric(better="higher", unit="fraction")
 def polite(trial): return "please" in trial.output
 
 @hookimpl
 def agenteval_metrics(): return [polite]
-""")
+""",
+    )
     both.cases("x", metrics="['polite']")
     assert both.run().scores("c0")["polite"] is False
 
 
 def test_a_metric_name_given_twice_is_4_and_names_both(both: Project) -> None:
-    with_hooks(both, """
+    with_hooks(
+        both,
+        """
 @metric(better="higher", unit="fraction")
 def success(trial): return True
 
 @hookimpl
 def agenteval_metrics(): return [success]
-""")
+""",
+    )
     both.cases("x")
     session = both.run()
     assert session.code == 4
@@ -40,7 +48,7 @@ def agenteval_metrics(): return [success]
 
 
 def test_a_hook_in_a_conftest_below_the_root_is_4_and_told_where_to_go(both: Project) -> None:
-    both.put("suites/refunds/conftest.py", "from pytest_agenteval import hookimpl\n@hookimpl\ndef agenteval_metrics(): return []\n")
+    both.put("suites/refunds/conftest.py", HOOK)
     both.cases("x")
     session = both.run()
     assert session.code == 4
@@ -48,19 +56,24 @@ def test_a_hook_in_a_conftest_below_the_root_is_4_and_told_where_to_go(both: Pro
 
 
 def test_a_plug_in_makes_the_agent_that_is_named(both: Project) -> None:
-    with_hooks(both, """
+    with_hooks(
+        both,
+        """
 from pytest_agenteval.agents import adapt
 @hookimpl
 def agenteval_agent(target, options):
     return adapt(lambda text: "made of " + target) if target.startswith("ours:") else None
-""")
+""",
+    )
     both.cases("x")
     session = both.run("--agent-eval-agent", "ours:7")
     assert session.trials[0]["trajectory"]["output"] == "made of ours:7"
 
 
 def test_observers_see_the_trials_and_the_verdicts(project: Project) -> None:
-    with_hooks(project, """
+    with_hooks(
+        project,
+        """
 from pathlib import Path
 def note(text):
     with (Path(__file__).parent / "seen.txt").open("a") as stream: stream.write(text + "\\\\n")
@@ -68,7 +81,8 @@ def note(text):
 def agenteval_trial_scored(trial): note(trial.case.id)
 @hookimpl
 def agenteval_run_judged(verdicts): note(",".join(sorted(one.metric for one in verdicts)))
-""".replace("\\\\", "\\"))
+""".replace("\\\\", "\\"),
+    )
     project.gate("success = { margin = 0.1 }")
     project.cases("x", "y")
     project.run()
@@ -81,23 +95,30 @@ def test_an_observer_that_raises_changes_nothing(project: Project, filters: tupl
     project.cases(*(f"order {n}" for n in range(60)))
     project.run()
     project.approve()
-    with_hooks(project, """
+    with_hooks(
+        project,
+        """
 @hookimpl
 def agenteval_trial_scored(trial): raise ValueError("observer is broken")
 @hookimpl
 def agenteval_run_judged(run, verdicts): raise ValueError("observer is broken")
-""")
+""",
+    )
     session = project.run(*filters)
     assert session.code == session.verdict["exit_code"] == 0
     assert "observer is broken" in session.text
 
 
 def test_a_redactor_applies_to_all_that_is_kept_and_shown(both: Project) -> None:
-    with_hooks(both, """
+    with_hooks(
+        both,
+        """
 @hookimpl
 def agenteval_redactors(): return [lambda text: text.replace("tulip-bulb", "[gone]")]
-""")
-    both.put("conftest.py", (both.root / "conftest.py").read_text().replace('raise ValueError("boom")', 'raise ValueError("tulip-bulb")').replace('"within 30 days"', '"tulip-bulb within 30 days"'))
+""",
+    )
+    conftest = (both.root / "conftest.py").read_text()
+    both.put("conftest.py", conftest.replace("boom", "tulip-bulb").replace("within", "tulip-bulb within"))
     both.gate("quotes = { floor = 0.5 }")
     both.test("""
         @metric(better="higher", unit="fraction")

@@ -85,13 +85,16 @@ def test_two_agents_never_share_a_trial(both: Project) -> None:
         @agent_cases(Case(id="a", input="x"))
         def test_one(trial): assert trial.output == "within 30 days"
     """)
-    both.test("""
+    both.test(
+        """
         @pytest.fixture
         def agent(): return lambda text: "another agent"
 
         @agent_cases(Case(id="a", input="x"))
         def test_two(trial): assert trial.output == "another agent"
-    """, path="suites/refunds/test_other.py")
+    """,
+        path="suites/refunds/test_other.py",
+    )
     session = both.run()
     assert session.code == 4
     assert "share the trial of case 'a' in suite 'refunds', but their fixtures 'agent' differ" in session.text

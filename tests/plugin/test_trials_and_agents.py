@@ -151,7 +151,7 @@ def test_another_agent_stands_in_and_the_users_is_not_even_built(both: Project) 
         def agent(): raise RuntimeError("must not be built")
     """)
     both.put("other.py", "def answer(text):\n    return 'other: ' + text\n")
-    both.put("pyproject.toml", (both.root / "pyproject.toml").read_text().replace("ini_options]", 'ini_options]\npythonpath = ["."]'))
+    both.setting('pythonpath = ["."]', table="tool.pytest.ini_options")
     both.cases("hello", "you")
     session = both.run("--agent-eval-agent", "other:answer")
     assert {one["trajectory"]["output"] for one in session.trials} == {"other: hello", "other: you"}

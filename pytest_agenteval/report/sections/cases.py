@@ -60,7 +60,7 @@ def _pair(view: SuiteView, change: CaseChange, facts: list[str], *, fell: bool) 
     tones: tuple[Tone, Tone] = ("good", "bad") if fell else ("bad", "good")
     return Pair(
         title=change.case,
-        facts=(*facts, *mode, *tags),
+        facts=(*facts, *mode, *tags, *([f"trial {change.trial}"] if change.trial else [])),
         asked=Excerpt(label="Asked", text=change.asked) if change.asked else None,
         before=Excerpt(label=f"Answered in {view.last_week}", text=change.said_before, tone=tones[0]),
         now=Excerpt(label=f"Answered in {view.week}", text=change.said_now, tone=tones[1]),

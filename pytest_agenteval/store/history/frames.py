@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple, TYPE_CHECKING
 
 from pytest_agenteval import stats
 from pytest_agenteval.model.run import FinishedRun, Run
@@ -21,6 +21,13 @@ TRIAL_COLUMNS: Final = (
 WEEK_COLUMNS: Final = ("suite", "metric", "week", "run", "n", "value")
 _TIMES: Final = ("started", "at")
 _NUMBERS: Final = ("value", "confidence", "seconds", "tokens", "cost_usd")
+
+
+class HistoryFrames(NamedTuple):
+    """``trials``: a row a trial and metric. ``weeks``: a row a suite, metric and ISO week."""
+
+    trials: pd.DataFrame
+    weeks: pd.DataFrame
 
 
 def trial_frame(runs: Iterable[FinishedRun]) -> pd.DataFrame:
