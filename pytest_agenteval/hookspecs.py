@@ -60,3 +60,7 @@ def agenteval_run_judged(run: Run, verdicts: Sequence[Verdict]) -> None:
 @hookspec
 def agenteval_change_recorded(change: Change) -> None:
     """A baseline or a case file was changed, and the change is in the audit log. Called after it."""
+
+
+NAMES = frozenset(name for name in dir() if name.startswith("agenteval_"))
+"""The names of all hooks."""

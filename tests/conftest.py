@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 # No deadline and no complaint of slowness: a busy machine is not a broken law.
-settings.register_profile(
-    "local", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("local", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("local"), max_examples=100)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 

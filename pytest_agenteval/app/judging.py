@@ -94,8 +94,9 @@ def _gated(
     """The gating metrics of a suite; the verdict where none gates; and what stands in the way."""
     by_name = {one.spec.name: one for one in measured}
     table = workspace.settings.gate_of(suite)
-    problems, baselines = _baselines(workspace, suite)
-    names = sorted({*table, *baselines, ERROR_RATE})
+    baselines, unread = _baselines(workspace, suite)
+    problems = list(unread.values())
+    names = sorted({*table, *baselines, ERROR_RATE} - unread.keys())
     gated = []
     for name in names:
         if name not in by_name and partial:
@@ -109,21 +110,23 @@ def _gated(
         baseline = baselines.get(name)
         bar, loosened = effective_bar(table.get(name), baseline, name)
         gated.append(Gated(measured=by_name[name], bar=bar, baseline=baseline, loosened=loosened, partial=partial))
-    nothing = [] if partial or set(names) - {ERROR_RATE} else [_nothing_gates(suite)]
+    nothing = [] if partial or unread or set(names) - {ERROR_RATE} else [_nothing_gates(suite)]
     return gated, nothing, problems
 
 
-def _baselines(workspace: Workspace, suite: str) -> tuple[list[str], dict[str, Baseline]]:
-    problems, found = [], {}
+def _baselines(workspace: Workspace, suite: str) -> tuple[dict[str, Baseline], dict[str, str]]:
+    """The suite's baselines by metric, and why those of other metrics cannot be read."""
+    found: dict[str, Baseline] = {}
+    unread: dict[str, str] = {}
     for metric in workspace.baselines.metrics(suite):
         try:
             baseline = workspace.baselines.read(suite, metric)
         except BaselineError as error:
-            problems.append(str(error))
+            unread[metric] = str(error)
             continue
         if baseline is not None:
             found[metric] = baseline
-    return problems, found
+    return found, unread
 
 
 def _nothing_gates(suite: str) -> Verdict:
@@ -156,6 +159,7 @@ def seal(judged: Judged, workspace: Workspace) -> list[Cause]:
         workspace.history.append(judged.finished)
     except AgentEvalError as error:
         return [Cause(code=exits.INTEGRITY, text=str(error))]
+    workspace.forget_sealed_journals(but=judged.finished.run.id)
     return []
 
 

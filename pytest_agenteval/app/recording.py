@@ -18,10 +18,15 @@ from pytest_agenteval.store.redaction import SafeTrial
 def record(judged: Judged, workspace: Workspace) -> list[Cause]:
     """Write one recording a suite, named after the agent's parameter, or else after the agent.
 
-    A trial whose provider failed is left out: it is no answer. A failure to write is a cause, never raised.
+    A trial whose provider failed is left out: it is no answer. A part of a suite replaces no recording of the
+    whole. What was not written is a cause, never raised.
     """
     causes = []
     for suite in judged.finished.suites():
+        if suite in judged.finished.run.partial:
+            text = f"only a part of {suite} ran, so no recording was written. Run the whole suite to record it"
+            causes.append(Cause(code=exits.USAGE, text=text))
+            continue
         answered = [
             trial
             for trial in judged.finished.of_suite(suite)

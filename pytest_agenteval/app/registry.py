@@ -55,7 +55,9 @@ class Registry:
         self._manager.load_setuptools_entrypoints("pytest_agenteval")
         for plugin in [*plugins, *map(_imported, modules)]:
             if not self._manager.is_registered(plugin):
+                _refuse_unmarked(self._manager, plugin)
                 self._manager.register(plugin)
+        _refuse_unknown(self._manager)
         self._metrics: dict[str, Metric] | None = None
         self._observers: dict[str, list[pluggy.HookImpl]] = {}
 
@@ -110,6 +112,25 @@ class Registry:
 def offers_hooks(plugin: object) -> bool:
     """Whether an object has any ``agenteval_`` hook."""
     return any(name.startswith("agenteval_") for name in dir(plugin))
+
+
+def _refuse_unmarked(manager: pluggy.PluginManager, plugin: object) -> None:
+    """A hook that lost its decorator would be passed over in silence."""
+    for name in dir(plugin):
+        if name in hookspecs.NAMES and manager.parse_hookimpl_opts(plugin, name) is None:
+            where = getattr(plugin, "__file__", None) or repr(plugin)
+            message = f"{name} in {where} is not decorated: put @hookimpl of pytest_agenteval above it"
+            raise UsageError(message)
+
+
+def _refuse_unknown(manager: pluggy.PluginManager) -> None:
+    """A decorated hook of a name that there is not is a misspelt one."""
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        known = ", ".join(sorted(hookspecs.NAMES))
+        message = f"{error}. The hooks are {known}"
+        raise UsageError(message) from error
 
 
 def _imported(name: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import cached_property
 from pathlib import Path
 
@@ -50,3 +51,10 @@ class Workspace:
     def verdict_file(self) -> Path:
         """The verdict of the last run."""
         return self.settings.path("work") / "verdict.json"
+
+    def forget_sealed_journals(self, *, but: str) -> None:
+        """Remove the journals of earlier runs whose segment lies in the history; one run's stays for a look."""
+        for folder in (self.settings.path("work") / "runs").glob("*"):
+            sealed = any(self.settings.path("history").glob(f"*/run-{safe_name(folder.name)}.jsonl.gz"))
+            if folder.name != but and sealed:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -64,10 +64,11 @@ def show(options: argparse.Namespace) -> int:
         approval = baseline.approval
         repeats = max((len(one.values) for one in baseline.screen.values()), default=0)
         held = max((len(one.values) for one in baseline.held_back.values()), default=0)
+        cases, attempts = words.counted(len(baseline.screen), "case"), words.counted(repeats, "attempt")
         say(
             _headline(baseline),
             f"  {words.bar_words(baseline.bar)}, margin {words.number(baseline.bar.margin)}",
-            f"  {len(baseline.screen)} cases, {repeats} attempts for the screen, {held} held back",
+            f"  {cases}, {attempts} for the screen, {held} held back",
             f"  approved by {approval.by} on {approval.at:%Y-%m-%d} from run {approval.run}: {approval.reason}",
         )
     return exits.OK
@@ -172,7 +173,8 @@ def import_recordings(options: argparse.Namespace) -> int:
         )
         finished = import_recording(workspace, registry, wanted)
         run = finished.run
-        say(f"{week_of(run.started)}  {run.id}  {options.suite}: {len(finished.trials)} trials of {file.name}")
+        trials = words.counted(len(finished.trials), "trial")
+        say(f"{week_of(run.started)}  {run.id}  {options.suite}: {trials} of {file.name}")
     return exits.OK
 
 

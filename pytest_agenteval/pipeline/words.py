@@ -47,11 +47,18 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """'1 case', '3 cases', '1,700 cases'."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
 def value_words(estimate: Estimate) -> str:
     """'0.7938 [0.7029, 0.8624] over 97 cases'."""
     if estimate.value is None:
         return "no case has a value"
-    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}] over {estimate.n} cases"
+    return (
+        f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}] over {counted(estimate.n, 'case')}"
+    )
 
 
 def bar_words(bar: Bar) -> str:
@@ -102,7 +109,7 @@ def _case_set(facts: Facts) -> _Words:
     if found is None:
         return facts.compared, facts.approve
     total = found.n_pairs + len(found.edited) + len(found.removed)
-    changes = f"{len(found.edited)} edited, {len(found.removed)} removed, {len(found.added)} added"
+    changes = f"{len(found.edited)} edited, {len(found.removed)} removed"
     message = f"only {found.n_pairs} of {total} cases of the baseline are as they were ({changes}); on those: "
     return message + comparison_words(found), f"If the new cases are right: {facts.approve}"
 

@@ -46,7 +46,10 @@ class CaseReader:
         folder = self._settings.path("suite_folder").resolve()
         if test_file.is_relative_to(folder) and test_file.parent != folder:
             return test_file.relative_to(folder).parts[0]
-        return test_file.stem.removeprefix("test_")
+        # Elsewhere a file is a suite of its own; its folders tell it from another of the same name.
+        root = Path(self._settings.root).resolve()
+        folders = test_file.parent.relative_to(root).parts if test_file.is_relative_to(root) else ()
+        return ".".join((*folders, test_file.stem.removeprefix("test_")))
 
     def cases(self, mark: AgentCases, test_file: Path, place: str) -> list[Case]:
         """The cases of a test in their order. Raises CaseError naming both places of a twin."""

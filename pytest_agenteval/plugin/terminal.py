@@ -13,7 +13,7 @@ from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
 from pytest_agenteval.model.visible import one_line, visible
 from pytest_agenteval.pipeline import exits
-from pytest_agenteval.pipeline.words import number
+from pytest_agenteval.pipeline.words import counted, number
 
 _HEADER = ("metric", "cases", "value", "95 % interval", "verdict")
 _MOST_REASONS = 3
@@ -26,7 +26,7 @@ def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int,
     verdicts = {(verdict.suite, verdict.metric): verdict for verdict in judged.verdicts}
     for suite, estimates in estimates_by_suite(judged).items():
         trials = len(judged.finished.of_suite(suite))
-        reporter.line(visible(f"{suite}: {trials} trials"), bold=True)
+        reporter.line(visible(f"{suite}: {counted(trials, 'trial')}"), bold=True)
         untold = [one.metric for one in estimates if not one.n and one.metric in ALWAYS_MEASURED]
         told = [one for one in estimates if one.metric not in untold or (suite, one.metric) in verdicts]
         rows = [_row(estimate, verdicts.get((suite, estimate.metric))) for estimate in told]

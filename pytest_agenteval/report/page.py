@@ -9,6 +9,7 @@ from typing import get_args
 from pytest_agenteval.contracts import Section
 from pytest_agenteval.model.blocks import Block, Card, Heading, Item, Paragraph, Tone
 from pytest_agenteval.model.verdict import Reason
+from pytest_agenteval.pipeline.words import counted
 from pytest_agenteval.report import wording
 from pytest_agenteval.report.calendar import days_of
 from pytest_agenteval.report.view import MetricView, Standing, SuiteView, WeekReport
@@ -80,7 +81,7 @@ def _headline(report: WeekReport) -> str:
     ]
     parts += [f"{unknown} {'is' if unknown == 1 else 'are'} undecided"] if unknown else []
     said = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
-    return f"Of {wording.counted(compared, 'measure')}, {said}." if worse + better + unknown else "Everything held."
+    return f"Of {counted(compared, 'measure')}, {said}." if worse + better + unknown else "Everything held."
 
 
 def _cards(report: WeekReport, anchors: dict[str, str]) -> tuple[Card, ...]:
@@ -105,7 +106,7 @@ def _items(those: list[tuple[SuiteView, MetricView]], anchors: dict[str, str]) -
     if still:
         names = ", ".join(f"{suite.suite} · {metric.spec.name}" for suite, metric in still)
         text = f"{names}: too few cases to exclude a loss"
-        items.append(Item(head=f"No case moved in {wording.counted(len(still), 'measure')}", text=text))
+        items.append(Item(head=f"No case moved in {counted(len(still), 'measure')}", text=text))
     return tuple(items)
 
 

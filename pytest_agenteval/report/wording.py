@@ -9,6 +9,7 @@ from pytest_agenteval.model.blocks import Tone
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.verdict import Comparison, Outcome, Reason, Verdict
+from pytest_agenteval.pipeline.words import counted
 from pytest_agenteval.report.view import MetricView, Standing
 
 NOTHING = "–"
@@ -60,11 +61,6 @@ def between(low: float | None, high: float | None, spec: MetricSpec, *, sign: bo
     """'[0.5028, 0.5502]', or nothing where neither end is known."""
     word = signed if sign else number
     return "" if low is None and high is None else f"[{word(low, spec)}, {word(high, spec)}]"
-
-
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """'1 case', '3 cases'."""
-    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
 def difference(metric: MetricView) -> tuple[str, str]:

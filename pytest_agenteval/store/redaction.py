@@ -67,6 +67,8 @@ def secret_patterns(text: str) -> str:
     >>> secret_patterns("see https://bot:hunter2@host.example/x")
     'see https://[redacted:url_password]@host.example/x'
     """
+    if len(text) < _SHORTEST_SECRET:
+        return text  # the commonest texts are too short for any of them
     if any(map(text.__contains__, _HINTS)):
         text = _SECRETS.sub(_marked, text)
     return _CARD.sub(_card, text)
@@ -113,12 +115,7 @@ class Redaction:
         self._redactors = tuple(redactors)
 
     def text(self, text: str) -> str:
-        """The text after all redactors; a short one, of fewer than 8 ASCII letters, holds no secret.
-
-        Halves of characters, which no file can hold, become U+FFFD.
-        """
-        if len(text) < _SHORTEST_SECRET and text.isascii():
-            return text
+        """The text after all redactors. Halves of characters, which no file can hold, become U+FFFD."""
         clean = text if text.isascii() else _encodable(text)
         for redactor in self._redactors:
             clean = redactor(clean)

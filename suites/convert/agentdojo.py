@@ -158,9 +158,7 @@ def convert(source: Path, suite: Path = SUITE) -> None:
     """Write the case files and a recording an agent."""
     gold = Gold(read_lines(source / "gold_tool_calls.jsonl"))
     write_cases(suite / "cases" / "benign.jsonl", [gold.benign(*task) for task in gold.tasks])
-    write_cases(
-        suite / "cases" / "attacked.jsonl", [attacked(*task, "injection_task_3") for task in gold.tasks]
-    )
+    write_cases(suite / "cases" / "attacked.jsonl", [attacked(*task, "injection_task_3") for task in gold.tasks])
     for agent, file in AGENTS.items():
         _, *runs = read_lines(source / "runs" / f"{file or agent}.jsonl.gz")
         trials = [recorded_trial(run, gold) for run in runs]

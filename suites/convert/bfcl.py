@@ -62,9 +62,7 @@ _SECONDS_DIGITS = 4
 
 def case_of(category: str, position: int) -> Case:
     """The case of a category at a position (from 0). It refers to the question, which is not kept here."""
-    return Case(
-        id=f"{category}/{position}", input={"category": category, "position": position}, tags=(category,)
-    )
+    return Case(id=f"{category}/{position}", input={"category": category, "position": position}, tags=(category,))
 
 
 def recorded_trial(category: str, position: int, record: Mapping[str, Any], *, passed: bool) -> RecordedTrial:

@@ -147,9 +147,7 @@ def _tau2_steps(messages: Sequence[Mapping[str, Any]]) -> Iterable[Step]:
     for message in messages:
         if message["role"] == "assistant":
             for call in message.get("tool_calls") or ():
-                yield Step(
-                    kind="tool", name=call["name"], input=call["arguments"], error=errors.get(call["id"])
-                )
+                yield Step(kind="tool", name=call["name"], input=call["arguments"], error=errors.get(call["id"]))
 
 
 def _tau2_verdict(found: Mapping[str, Any]) -> dict[str, JSON]:
@@ -163,9 +161,7 @@ def _tau2_verdict(found: Mapping[str, Any]) -> dict[str, JSON]:
 
 def last_text(messages: Sequence[Mapping[str, Any]]) -> str:
     """What the agent said last."""
-    said = [
-        message["content"] for message in messages if message["role"] == "assistant" and message["content"]
-    ]
+    said = [message["content"] for message in messages if message["role"] == "assistant" and message["content"]]
     return said[-1] if said else NO_FINAL_TEXT
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 DATA = Path(__file__).parent / "data"
 _ROWS: dict[str, Any] = {
-    row["id"]: row
-    for row in map(json.loads, (DATA / "adversarial.jsonl").read_text(encoding="utf-8").splitlines())
+    row["id"]: row for row in map(json.loads, (DATA / "adversarial.jsonl").read_text(encoding="utf-8").splitlines())
 }
 
 

@@ -145,9 +145,7 @@ def test_an_agent_that_acted_without_a_closing_word_has_answered() -> None:
     assert as_trajectory(acted, NOBODY).output == ""
 
 
-@pytest.mark.parametrize(
-    "answer", [42, 1.5, True, b"hello", ["hello"], object(), {"hello"}, (word for word in "ab")]
-)
+@pytest.mark.parametrize("answer", [42, 1.5, True, b"hello", ["hello"], object(), {"hello"}, (word for word in "ab")])
 def test_a_wrong_type_is_named(answer: object) -> None:
     with pytest.raises(TypeError, match=f"not an? {type(answer).__name__}"):
         as_trajectory(answer, NOBODY)
@@ -235,9 +233,7 @@ def test_a_trajectory_that_names_its_agent_keeps_it() -> None:
     assert answer_of(lambda text: Trajectory(output=text, agent=named)).agent == named
 
 
-LEAVES = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 ANSWERS = st.dictionaries(
     st.text(),
     st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=10),

@@ -71,9 +71,7 @@ def test_a_recording_that_is_not_there_is_refused_at_once() -> None:
         connect("gone.jsonl")
 
 
-@pytest.mark.parametrize(
-    "target", ["", "gpt-4", "ftp://host/x", "a:b:c", "http:/one-slash", "1:2", 42, len, None]
-)
+@pytest.mark.parametrize("target", ["", "gpt-4", "ftp://host/x", "a:b:c", "http:/one-slash", "1:2", 42, len, None])
 def test_anything_else_is_refused_with_what_is_possible(target: str) -> None:
     with pytest.raises(AgentTargetError, match=r"http://….*cmd: .*package\.module:name.*run\.jsonl"):
         connect(target)

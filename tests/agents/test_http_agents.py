@@ -223,9 +223,7 @@ def test_numbers_and_nesting_that_cannot_be_held_are_the_agents_error(service: S
 def test_bytes_that_are_no_utf8_are_replaced(service: Service, row: str) -> None:
     said = payload(row)
     service.says = (
-        json.dumps({"output": said}).encode()
-        if isinstance(said, str)
-        else b'"%s"' % said.replace(b"\0", b"\\u0000")
+        json.dumps({"output": said}).encode() if isinstance(said, str) else b'"%s"' % said.replace(b"\0", b"\\u0000")
     )
     output = str(ask(service.url()).output)
     assert output.encode("utf-8")
@@ -400,9 +398,7 @@ def test_a_certificate_that_nobody_signed_is_refused(secure: Service) -> None:
     assert not secure.heard
 
 
-def test_a_trusted_certificate_is_good_for_its_own_name_only(
-    secure: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trusted_certificate_is_good_for_its_own_name_only(secure: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "self_signed.pem"))
     assert ask(localhost(secure)).output == "on its way"
     with pytest.raises(InfrastructureError, match=r"not valid for '127\.0\.0\.1'"):

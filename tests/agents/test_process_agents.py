@@ -146,9 +146,7 @@ def test_nothing_written_is_nothing_answered() -> None:
 
 
 def test_a_failing_command_shows_its_last_lines() -> None:
-    with pytest.raises(
-        AgentAnswerError, match=r"ended with status 1; it wrote:\n(.*\n)*KeyError: 'order'"
-    ) as caught:
+    with pytest.raises(AgentAnswerError, match=r"ended with status 1; it wrote:\n(.*\n)*KeyError: 'order'") as caught:
         ask("import sys\nfor n in range(5000): print('line', n, file=sys.stderr)\n{}['order']")
     assert len(str(caught.value)) < 1000
 
@@ -186,8 +184,7 @@ def test_a_command_need_not_read_a_long_question(source: str) -> None:
 def test_a_long_question_arrives_whole() -> None:
     asked = Call(case=Case(id="a", input="x" * 1_000_000))
     assert (
-        ask("import json, sys; print(json.dumps(str(len(json.load(sys.stdin)['input']))))", asked).output
-        == "1000000"
+        ask("import json, sys; print(json.dumps(str(len(json.load(sys.stdin)['input']))))", asked).output == "1000000"
     )
 
 
@@ -234,10 +231,7 @@ def test_a_grandchild_that_left_the_session_does_not_hold_the_answer() -> None:
 
 
 def test_what_a_grandchild_writes_at_once_belongs_to_the_answer() -> None:
-    assert (
-        ask(forks("os._exit(0)", "time.sleep(0.2); print('\"late\"', flush=True); os._exit(0)")).output
-        == "late"
-    )
+    assert ask(forks("os._exit(0)", "time.sleep(0.2); print('\"late\"', flush=True); os._exit(0)")).output == "late"
 
 
 def test_a_grandchild_without_the_pipes_is_ended_with_its_parent(tmp_path: Path) -> None:

@@ -118,9 +118,7 @@ def test_a_torn_last_line_is_told(write: Write) -> None:
 
 
 @given(cut=st.integers(min_value=1, max_value=90))
-def test_a_packed_recording_cut_anywhere_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, cut: int
-) -> None:
+def test_a_packed_recording_cut_anywhere_is_refused(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     packed = gzip.compress("".join(json.dumps(line) + "\n" for line in (HEADER, ROW)).encode())
     path = tmp_path_factory.mktemp("cut") / "run.jsonl.gz"
     path.write_bytes(packed[: -min(cut, len(packed))] or b"\x1f")
@@ -146,9 +144,7 @@ def test_garbage_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_packed_file_that_unpacks_without_end_is_refused(
-    write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_packed_file_that_unpacks_without_end_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay_module, "_LONGEST_RECORDING", 2**20)
     path = write(HEADER, "A" * 2**21, name="run.jsonl.gz")
     with pytest.raises(RecordingError, match=r"run\.jsonl\.gz:2: .*longer than 1 MiB"):

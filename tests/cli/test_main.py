@@ -54,7 +54,7 @@ def test_show_tells_the_bar_the_attempts_and_the_approval(workspace: Workspace, 
     assert ask(workspace, "baseline", "show", "refunds", "--metric", "success") == 0
     out = capsys.readouterr().out
     assert "  floor 0.5, margin 0.0500" in out
-    assert "  6 cases, 1 attempts for the screen, 1 held back" in out
+    assert "  6 cases, 1 attempt for the screen, 1 held back" in out
     assert "  approved by Dana on " in out
     assert out.rstrip().endswith(": good")
     assert ask(workspace, "baseline", "show", "refunds") == 0

@@ -47,9 +47,7 @@ HARMLESS = [
     "tel 5551234",
     "section 999.1.1.1",
 ]
-ROWS: list[dict[str, Any]] = [
-    json.loads(line) for line in (DATA / "personal_data.jsonl").read_text().splitlines()
-]
+ROWS: list[dict[str, Any]] = [json.loads(line) for line in (DATA / "personal_data.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -98,9 +96,7 @@ def test_personal_data_is_found_among_other_text(text: str, kind: str) -> None:
 def test_on_labelled_texts_all_but_phones_are_found_and_nothing_false() -> None:
     labelled, found, false = Counter[str](), Counter[str](), []
     for row in ROWS:
-        spans = [
-            (KINDS[s["entity_type"]], s["entity_value"]) for s in row["spans"] if s["entity_type"] in KINDS
-        ]
+        spans = [(KINDS[s["entity_type"]], s["entity_value"]) for s in row["spans"] if s["entity_type"] in KINDS]
         hits = list(personal_data(row["full_text"]))
         labelled.update(kind for kind, _ in spans)
         found.update(kind for kind, value in spans if (kind, value) in hits)

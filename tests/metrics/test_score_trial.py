@@ -172,9 +172,7 @@ def test_a_metric_that_wants_to_is_asked_even_of_an_agent_error() -> None:
 
 @pytest.mark.parametrize("on_agent_error", ["fail", "missing", "ask"])
 def test_an_infrastructure_error_is_never_a_score(on_agent_error: Any) -> None:
-    score = score_trial(
-        metric(name="m", on_agent_error=on_agent_error)(lambda _: 0.5), faulty("infrastructure")
-    )
+    score = score_trial(metric(name="m", on_agent_error=on_agent_error)(lambda _: 0.5), faulty("infrastructure"))
     assert (score.value, score.reason) == (None, "infrastructure error: TimeoutError: took more than 60 s")
 
 

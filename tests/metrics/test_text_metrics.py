@@ -99,9 +99,7 @@ def test_regex_searches_the_output_for_each_pattern(pattern: Any, found: bool) -
 
 @pytest.mark.parametrize(("pattern", "text"), hostile("redos").values(), ids=hostile("redos"))
 def test_a_runaway_pattern_is_stopped_and_the_next_trial_is_scored(pattern: str, text: str) -> None:
-    score_trial(
-        regex, trial("a", expect={"regex": "a"})
-    )  # its process runs, so the time below is the pattern's
+    score_trial(regex, trial("a", expect={"regex": "a"}))  # its process runs, so the time below is the pattern's
     began = time.monotonic()
     score = score_trial(regex, trial(text, expect={"regex": pattern}))
     assert score.value is None
@@ -178,9 +176,7 @@ def test_token_f1_counts_shared_words_as_squad_does(output: str, expected: str, 
 
 @given(output=st.text(), expected=st.text())
 def test_only_equal_texts_are_wholly_similar(output: str, expected: str) -> None:
-    assert (score_trial(similarity, trial(output, expect={"output": expected})).value == 1) is (
-        output == expected
-    )
+    assert (score_trial(similarity, trial(output, expect={"output": expected})).value == 1) is (output == expected)
 
 
 def test_similarity_is_no_check_of_facts() -> None:

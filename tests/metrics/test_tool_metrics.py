@@ -20,9 +20,7 @@ def value(expected: Any, made: Any, mode: Mode = "exact", **options: Any) -> Any
     """The value of tool_calls in a mode, over the expected and the made calls."""
     if {"tolerance", "ignore"} & options.keys():
         options["name"] = "named"
-    return score_trial(
-        tool_calls(mode, **options), trial(expect={"calls": expected}, steps=calls(*made))
-    ).value
+    return score_trial(tool_calls(mode, **options), trial(expect={"calls": expected}, steps=calls(*made))).value
 
 
 def is_subsequence(short: list[str], long: list[str]) -> bool:
@@ -48,9 +46,7 @@ def test_each_mode_is_what_its_name_says(expected: list[str], made: list[str]) -
 
 
 @given(expected=NAMES, made=NAMES, mode=st.sampled_from(MODES))
-def test_partial_credit_is_full_exactly_where_all_is_right(
-    expected: list[str], made: list[str], mode: Mode
-) -> None:
+def test_partial_credit_is_full_exactly_where_all_is_right(expected: list[str], made: list[str], mode: Mode) -> None:
     share = value(expected, made, mode, credit="partial")
     assert 0 <= share <= 1
     assert (share == 1) is value(expected, made, mode)
@@ -115,9 +111,7 @@ def test_partial_credit_of_each_mode(mode: Mode, share: float) -> None:
         ({"x": 1}, '{"x": 1}', {}, False),
     ],
 )
-def test_arguments_are_matched_as_asked(
-    args: Any, given_args: Any, options: dict[str, Any], right: bool
-) -> None:
+def test_arguments_are_matched_as_asked(args: Any, given_args: Any, options: dict[str, Any], right: bool) -> None:
     assert value([{"name": "pay", "args": args}], [("pay", given_args)], **options) is right
 
 
@@ -132,9 +126,7 @@ def test_one_expected_call_may_stand_without_a_list() -> None:
     assert value("a", ["a"]) is True
 
 
-@pytest.mark.parametrize(
-    "told", [[5], [{"tool": "a"}], [{"name": ""}], [{"name": "a", "args": [1]}], [""], {"a": 1}]
-)
+@pytest.mark.parametrize("told", [[5], [{"tool": "a"}], [{"name": ""}], [{"name": "a", "args": [1]}], [""], {"a": 1}])
 def test_malformed_calls_are_an_error_of_the_case(told: Any) -> None:
     score = score_trial(tool_calls(), trial(expect={"calls": told}, steps=calls("a")))
     assert score.value is None
@@ -182,10 +174,7 @@ def test_steps_is_the_number_of_calls(made: list[str]) -> None:
 
 @given(made=NAMES)
 def test_repeated_calls_do_not_depend_on_the_order(made: list[str]) -> None:
-    values = {
-        score_trial(repeated_calls, trial(steps=calls(*order))).value
-        for order in list(permutations(made))[:20]
-    }
+    values = {score_trial(repeated_calls, trial(steps=calls(*order))).value for order in list(permutations(made))[:20]}
     assert values == {float(len(made) - len(set(made)))}
 
 

@@ -78,7 +78,7 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
     ),
     "no_baseline": (
         lambda: gated(None, binary(1, 0)),
-        "1.0000 [0.2065, 1.0000] over 1 cases; there is no baseline to compare with",
+        "1.0000 [0.2065, 1.0000] over 1 case; there is no baseline to compare with",
         f"If it is good enough: {APPROVE}",
     ),
     "inconclusive: missing": (
@@ -88,7 +88,7 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
     ),
     "inconclusive: case set changed": (
         lambda: gated(OLD, {**fewer(100), "new": [1.0]}),
-        "only 100 of 200 cases of the baseline are as they were (0 edited, 100 removed, 1 added); on those: "
+        "only 100 of 200 cases of the baseline are as they were (0 edited, 100 removed); on those: "
         "from 0.8000 to 1.0000, on 100 common cases +0.0000 [-0.0263, 0.0263], 0 fell, 0 rose; "
         "1 without a reference yet",
         f"If the new cases are right: {APPROVE}",
@@ -215,7 +215,7 @@ def test_a_bar_is_told_as_far_as_it_is_set(bar: Bar, words: str) -> None:
 def test_a_value_has_four_decimals_and_its_absence_is_no_number() -> None:
     assert (number(1 / 3), number(None)) == ("0.3333", "–")
     assert value_words(Estimate(suite="s", metric="m", n=0, value=None)) == "no case has a value"
-    assert value_words(Estimate(suite="s", metric="m", n=1, value=0.5)) == "0.5000 [–, –] over 1 cases"
+    assert value_words(Estimate(suite="s", metric="m", n=1, value=0.5)) == "0.5000 [–, –] over 1 case"
 
 
 @given(st.lists(st.text("abc", min_size=1), max_size=20))

@@ -51,7 +51,7 @@ def trial(
     fault = Fault(kind="agent", type="ValueError", message=error) if error else None
     trajectory = Trajectory(output=None if fault else output, error=fault, agent=agent)
     made = Trial(
-        id=f"{suite}-{case}-{at:%Y%m%d}",
+        id=f"trial-{at:%Y%m%d}",
         case=Case(id=case, suite=suite, input=asked, **of_case),
         trajectory=trajectory,
         at=at,

@@ -21,7 +21,7 @@ from markdown_it import MarkdownIt
 
 from pytest_agenteval.errors import InvalidValue
 from pytest_agenteval.model.baseline import Bar
-from pytest_agenteval.model.blocks import Block, Cell, Column, Heading, Pair, Paragraph, Sparkline, Table
+from pytest_agenteval.model.blocks import Block, Cell, Column, Fold, Heading, Pair, Paragraph, Sparkline, Table
 from pytest_agenteval.report import charts, wording
 from pytest_agenteval.report.render import render_html, render_markdown
 from pytest_agenteval.report.sections import FunctionSection, built_in_sections
@@ -205,7 +205,16 @@ def test_a_case_that_moved_in_several_metrics_is_shown_once() -> None:
     folds = [block for block in cases(refunds) if not isinstance(block, (Heading, Paragraph))]
     pairs = [pair for fold in folds for pair in fold.blocks if isinstance(pair, Pair)]  # type: ignore[union-attr]
     assert len({pair.title for pair in pairs}) == len(pairs) == 10
-    assert pairs[0].facts == ("success 1.0000 → 0.0000", "grade 0.9000 → 0.3000")
+    assert pairs[0].facts[:2] == ("success 1.0000 → 0.0000", "grade 0.9000 → 0.3000")
+
+
+def test_a_case_that_moved_is_shown_with_the_trial_that_capture_takes() -> None:
+    refunds = view().suites[0]
+    fold = next(block for block in cases(refunds) if isinstance(block, Fold))
+    changes = {change.case: change.trial for metric in refunds.metrics for change in (*metric.fell, *metric.rose)}
+    for pair in fold.blocks:
+        assert isinstance(pair, Pair)
+        assert pair.facts[-1] == f"trial {changes[pair.title]}"
 
 
 def test_the_weeks_without_a_run_are_named_on_both_pages() -> None:

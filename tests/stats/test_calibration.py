@@ -26,9 +26,7 @@ def test_calibration_has_the_same_bits_in_every_order(
 
 
 @given(ANSWERS, SCHEMES)
-def test_one_bin_compares_the_mean_confidence_with_the_accuracy(
-    answers: list[tuple[float, int]], scheme: str
-) -> None:
+def test_one_bin_compares_the_mean_confidence_with_the_accuracy(answers: list[tuple[float, int]], scheme: str) -> None:
     stated, right = np.array(answers).T
     gap = abs(stated.mean() - right.mean())
     assert ece(stated.tolist(), right.tolist(), 1, scheme) == pytest.approx(gap, abs=1e-12)  # type: ignore[arg-type]  # drawn

@@ -24,9 +24,7 @@ from pytest_agenteval import stats
         lambda values: stats.wilson_effective_n(values, 3),
     ],
 )
-def test_a_number_that_is_none_is_refused_with_its_place(
-    function: Callable[[list[float]], object], bad: float
-) -> None:
+def test_a_number_that_is_none_is_refused_with_its_place(function: Callable[[list[float]], object], bad: float) -> None:
     with pytest.raises(ValueError, match=r"\[1\] is .*(nan|inf).*take missing scores out"):
         function([0.5, bad])
 

@@ -13,9 +13,7 @@ from pytest_agenteval.stats import (
     tango_bounds,
 )
 
-TABLES = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 800)).map(
-    lambda t: (t[0], t[1], sum(t))
-)
+TABLES = st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 800)).map(lambda t: (t[0], t[1], sum(t)))
 MARGINS = st.sampled_from([0.0, 0.01, 0.02, 0.05, 0.1])
 
 

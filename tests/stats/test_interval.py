@@ -133,18 +133,14 @@ def test_the_clustered_error_is_that_of_the_definition(trials: list[tuple[float,
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.integers(1, 5))
-def test_with_equal_repeats_the_clustered_error_is_that_of_the_case_means(
-    means: list[float], repeats: int
-) -> None:
+def test_with_equal_repeats_the_clustered_error_is_that_of_the_case_means(means: list[float], repeats: int) -> None:
     values = [mean for mean in means for _ in range(repeats)]
     clusters = [case for case in range(len(means)) for _ in range(repeats)]
     assert clustered_se(values, clusters) == pytest.approx(mean_ci(means)["se"], rel=1e-9, abs=1e-12)
 
 
 @given(SHARES, st.integers(1, 10), CONFIDENCES)
-def test_a_pass_rate_with_repeats_lies_in_its_interval(
-    means: list[float], repeats: int, confidence: float
-) -> None:
+def test_a_pass_rate_with_repeats_lies_in_its_interval(means: list[float], repeats: int, confidence: float) -> None:
     got = wilson_effective_n(means, repeats, confidence)
     assert got["lo"] is not None
     assert got["hi"] is not None

@@ -25,9 +25,7 @@ def test_raw_is_at_most_bh_is_at_most_holm_is_at_most_bonferroni(pvalues: list[f
 
 
 @given(PVALUES, st.sampled_from(["holm", "bh"]), st.randoms(use_true_random=False))
-def test_adjusting_keeps_the_order_and_follows_the_places(
-    pvalues: list[float], method: str, chance: Random
-) -> None:
+def test_adjusting_keeps_the_order_and_follows_the_places(pvalues: list[float], method: str, chance: Random) -> None:
     adjusted = adjust_pvalues(pvalues, method)  # type: ignore[arg-type]  # drawn
     pairs = list(zip(pvalues, adjusted, strict=True))
     assert [after for _, after in sorted(pairs)] == sorted(adjusted)

@@ -46,9 +46,7 @@ def test_mcnemar_mid_p_counts_half_of_what_was_seen(b: int, c: int) -> None:
 
 
 @given(CHANGES, CHANGES, st.sampled_from(["mid-p", "exact"]), ALTERNATIVES)
-def test_a_mcnemar_p_value_lies_above_0_and_reaches_1(
-    b: int, c: int, method: str, alternative: Alternative
-) -> None:
+def test_a_mcnemar_p_value_lies_above_0_and_reaches_1(b: int, c: int, method: str, alternative: Alternative) -> None:
     assert 0.0 < mcnemar(b, c, method, alternative) <= 1.0  # type: ignore[arg-type]  # drawn
 
 
@@ -81,9 +79,7 @@ def test_under_four_changes_mid_p_cannot_reach_five_percent(changed: int, can_re
 
 
 @given(DIFFS, st.floats(-0.5, 0.5), ALTERNATIVES)
-def test_the_paired_t_p_value_agrees_with_scipy(
-    diffs: list[float], margin: float, alternative: Alternative
-) -> None:
+def test_the_paired_t_p_value_agrees_with_scipy(diffs: list[float], margin: float, alternative: Alternative) -> None:
     assume(len(set(diffs)) > 1)
     oracle = ttest_1samp(diffs, -margin, alternative=alternative).pvalue
     got = paired_t_pvalue([0.0] * len(diffs), diffs, margin, alternative)
@@ -91,9 +87,7 @@ def test_the_paired_t_p_value_agrees_with_scipy(
 
 
 @given(st.integers(1, 40), st.sampled_from([-0.1, 0.25]), ALTERNATIVES)
-def test_equal_differences_are_judged_as_by_flipping_signs(
-    n: int, diff: float, alternative: Alternative
-) -> None:
+def test_equal_differences_are_judged_as_by_flipping_signs(n: int, diff: float, alternative: Alternative) -> None:
     base = [0.3 + 0.01 * case for case in range(n)]
     got = paired_t_pvalue(base, [score + diff for score in base], alternative=alternative)
     toward = {"less": diff < 0, "greater": diff > 0, "two-sided": True}[alternative]
@@ -111,9 +105,7 @@ def test_scores_that_differ_by_rounding_alone_prove_nothing(alternative: Alterna
 @given(FEW_DIFFS, ALTERNATIVES)
 def test_sign_flips_agree_with_every_pattern_counted(diffs: list[float], alternative: Alternative) -> None:
     observed = sum(diffs)
-    sums = [
-        sum(s * d for s, d in zip(signs, diffs, strict=True)) for signs in product((1, -1), repeat=len(diffs))
-    ]
+    sums = [sum(s * d for s, d in zip(signs, diffs, strict=True)) for signs in product((1, -1), repeat=len(diffs))]
     extreme = {
         "less": sum(total <= observed for total in sums),
         "greater": sum(total >= observed for total in sums),
@@ -124,9 +116,7 @@ def test_sign_flips_agree_with_every_pattern_counted(diffs: list[float], alterna
 
 def test_sign_flips_agree_with_scipy() -> None:
     diffs = np.array([0.02, -0.31, -0.11, 0.07, -0.45, -0.23, 0.01, -0.2, -0.19, 0.05, -0.03])
-    oracle = permutation_test(
-        (diffs,), np.mean, permutation_type="samples", alternative="less", n_resamples=2**11
-    )
+    oracle = permutation_test((diffs,), np.mean, permutation_type="samples", alternative="less", n_resamples=2**11)
     assert sign_flip_pvalue(diffs.tolist()) == pytest.approx(oracle.pvalue)
 
 

@@ -28,9 +28,7 @@ def test_where_nothing_flips_the_answer_is_the_first_number_that_passes(margin: 
     assert paired_bounds([0.0] * cases)[0] > -margin >= paired_bounds([0.0] * (cases - 1))[0]
 
 
-@pytest.mark.parametrize(
-    ("n", "metrics", "points"), [(50, 1, 7.9), (200, 1, 3.9), (200, 10, 5.4), (2000, 10, 1.7)]
-)
+@pytest.mark.parametrize(("n", "metrics", "points"), [(50, 1, 7.9), (200, 1, 3.9), (200, 10, 5.4), (2000, 10, 1.7)])
 def test_the_smallest_drop_is_that_of_the_published_table(n: int, metrics: int, points: float) -> None:
     effect = minimum_detectable_effect(math.sqrt(0.05), n, metrics=metrics)
     assert 100 * effect == pytest.approx(points, abs=0.05)

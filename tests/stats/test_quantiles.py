@@ -22,9 +22,7 @@ def test_the_linear_quantile_is_numpys(values: list[float], p: float) -> None:
 
 @given(st.lists(st.floats(0, 1e4), min_size=2, max_size=60), LEVELS)
 def test_the_harrell_davis_quantile_is_scipys(values: list[float], p: float) -> None:
-    assert quantile(values, p, "harrell-davis") == pytest.approx(
-        mstats.hdquantiles(values, [p])[0], rel=1e-9, abs=1e-9
-    )
+    assert quantile(values, p, "harrell-davis") == pytest.approx(mstats.hdquantiles(values, [p])[0], rel=1e-9, abs=1e-9)
 
 
 @given(VALUES, st.sampled_from(["linear", "harrell-davis"]), st.randoms(use_true_random=False))

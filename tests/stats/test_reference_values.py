@@ -84,9 +84,7 @@ def assert_close(got: Any, expected: Any, tolerance: float) -> None:
         assert got == expected
 
 
-@pytest.mark.parametrize(
-    "record", [pytest.param(r, id=r["name"]) for r in RECORDS if r["function"] in stats.__all__]
-)
+@pytest.mark.parametrize("record", [pytest.param(r, id=r["name"]) for r in RECORDS if r["function"] in stats.__all__])
 def test_the_reference_value_is_met(record: dict[str, Any]) -> None:
     got = getattr(stats, record["function"])(**record["inputs"])
     assert_close(got, record["expected"], record["tolerance"])

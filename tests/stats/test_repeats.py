@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from pytest_agenteval.stats import pass_at_k, pass_hat_k, pass_k_suite, variance_components
 
 CASES = st.integers(1, 20).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
-GROUPS = st.lists(
-    st.lists(st.integers(0, 8).map(lambda x: x / 8), min_size=2, max_size=5), min_size=2, max_size=8
-)
+GROUPS = st.lists(st.lists(st.integers(0, 8).map(lambda x: x / 8), min_size=2, max_size=5), min_size=2, max_size=8)
 
 
 @given(CASES)

@@ -20,9 +20,7 @@ def test_newcombes_interval_encloses_the_difference(one: tuple[int, int], other:
 
 
 @given(COUNTS, COUNTS, METHODS)
-def test_swapping_the_samples_mirrors_the_interval(
-    one: tuple[int, int], other: tuple[int, int], method: str
-) -> None:
+def test_swapping_the_samples_mirrors_the_interval(one: tuple[int, int], other: tuple[int, int], method: str) -> None:
     low, high = unpaired_proportion_diff_ci(*one, *other, method=method)  # type: ignore[arg-type]  # drawn
     swapped = unpaired_proportion_diff_ci(*other, *one, method=method)  # type: ignore[arg-type]  # drawn
     assert swapped == pytest.approx((-high, -low), abs=1e-15)

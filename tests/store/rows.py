@@ -17,10 +17,7 @@ from pytest_agenteval.model.trajectory import AgentIdentity, Step, Trajectory
 from pytest_agenteval.model.trial import Trial
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-ROWS = [
-    json.loads(line)
-    for line in (Path(__file__).parent / "data" / "adversarial.jsonl").read_text().splitlines()
-]
+ROWS = [json.loads(line) for line in (Path(__file__).parent / "data" / "adversarial.jsonl").read_text().splitlines()]
 
 
 def payloads(kind: str) -> list[tuple[str, Any]]:
@@ -47,9 +44,7 @@ def _made(row: dict[str, Any]) -> Any:
 def trial(case: str = "a", *, suite: str = "refunds", attempt: int = 1, **fields: Any) -> Trial:
     """A trial with an id of its case and attempt, and a tool call."""
     step = Step(kind="tool", name="lookup", input={"order": 7}, seconds=0.5, tokens_in=3, cost_usd=0.25)
-    trajectory = Trajectory(
-        output=f"answer to {case}", steps=(step,), agent=AgentIdentity(name="bot"), confidence=0.5
-    )
+    trajectory = Trajectory(output=f"answer to {case}", steps=(step,), agent=AgentIdentity(name="bot"), confidence=0.5)
     made: dict[str, Any] = {
         "id": f"trial-{suite}-{case}-{attempt}",
         "trajectory": trajectory,
@@ -76,8 +71,6 @@ def baseline(suite: str = "refunds", metric: str = "success") -> Baseline:
             "é": CaseScores(fingerprint="f2", values=(1 / 3,)),
         },
         held_back={"a": CaseScores(fingerprint="f1", values=(1.0,), answers=("z",))},
-        estimate=Estimate(
-            suite=suite, metric=metric, n=2, value=0.4166666666666667, low=0.1, high=0.9, method="t"
-        ),
+        estimate=Estimate(suite=suite, metric=metric, n=2, value=0.4166666666666667, low=0.1, high=0.9, method="t"),
         approval=Approval(by="dana", at=AT, reason="first release", run="01JD"),
     )

@@ -58,9 +58,7 @@ def test_a_baseline_that_is_not_there_is_none(store: Baselines) -> None:
     assert store.all() == []
 
 
-def test_the_change_stands_in_the_audit_log_before_the_file_is_written(
-    store: Baselines, tmp_path: Path
-) -> None:
+def test_the_change_stands_in_the_audit_log_before_the_file_is_written(store: Baselines, tmp_path: Path) -> None:
     (tmp_path / "audit").mkdir()
     (tmp_path / "audit" / "changes.jsonl").write_text("torn")
     with pytest.raises(IntegrityError):
@@ -179,9 +177,7 @@ CASES = st.dictionaries(
 
 
 @given(screen=CASES, held_back=CASES)
-def test_any_values_come_back_bit_for_bit(
-    screen: dict[str, list[float]], held_back: dict[str, list[float]]
-) -> None:
+def test_any_values_come_back_bit_for_bit(screen: dict[str, list[float]], held_back: dict[str, list[float]]) -> None:
     def scores(values: dict[str, list[float]]) -> dict[str, CaseScores]:
         return {
             case: CaseScores(fingerprint="f", values=tuple(numbers), answers=tuple("d" for _ in numbers))

@@ -72,9 +72,7 @@ def read(folder: Path, name: str, text: str | bytes) -> list[PlacedCase]:
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte-order mark"])
 @pytest.mark.parametrize("name", TEXTS)
-def test_each_format_gives_the_same_cases_with_their_lines(
-    name: str, mark: str, end: str, tmp_path: Path
-) -> None:
+def test_each_format_gives_the_same_cases_with_their_lines(name: str, mark: str, end: str, tmp_path: Path) -> None:
     # A CSV cell that is a number is one, so that a text of digits needs another format.
     text = TEXTS[name].replace('"0""12"', "012")
     placed = read(tmp_path, name, mark + text.replace("\n", end))
@@ -84,9 +82,7 @@ def test_each_format_gives_the_same_cases_with_their_lines(
 
 @pytest.mark.parametrize("name", ["c.json", "c.yaml"])
 def test_the_list_may_stand_under_cases(name: str, tmp_path: Path) -> None:
-    text = {"c.json": '{"cases": [\n{"id": "a", "input": 1}\n]}', "c.yaml": "cases:\n- {id: a, input: x}\n"}[
-        name
-    ]
+    text = {"c.json": '{"cases": [\n{"id": "a", "input": 1}\n]}', "c.yaml": "cases:\n- {id: a, input: x}\n"}[name]
     [placed] = read(tmp_path, name, text)
     assert (placed.case.id, placed.place) == ("a", f"{tmp_path / name}:2")
 
@@ -138,9 +134,7 @@ def test_an_empty_list_is_a_file_without_cases(tmp_path: Path) -> None:
         ("c.jsonl", b'{"id": "a", "input": "\xff"}', r"c\.jsonl:1: not UTF-8 text"),
     ],
 )  # fmt: skip
-def test_what_is_no_case_is_refused_with_its_place(
-    name: str, text: str | bytes, said: str, tmp_path: Path
-) -> None:
+def test_what_is_no_case_is_refused_with_its_place(name: str, text: str | bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=said):
         read(tmp_path, name, text)
 
@@ -169,9 +163,7 @@ def test_hostile_json_is_refused_or_read_as_it_stands(kind: str, name: str, tmp_
                 read(tmp_path, name, content)
 
 
-@pytest.mark.parametrize(
-    ("row", "content"), [pair for pair in payloads("encoding") if isinstance(pair[1], bytes)]
-)
+@pytest.mark.parametrize(("row", "content"), [pair for pair in payloads("encoding") if isinstance(pair[1], bytes)])
 def test_bad_bytes_are_refused_and_nul_is_not_json(row: str, content: bytes, tmp_path: Path) -> None:
     with pytest.raises(CaseError, match=r"c\.jsonl:1"):
         read(tmp_path, "c.jsonl", b'{"id": "a", "input": "' + content + b'"}')
@@ -181,10 +173,7 @@ def test_bad_bytes_are_refused_and_nul_is_not_json(row: str, content: bytes, tmp
 def test_ids_that_look_alike_are_refused_with_both_places(row: str) -> None:
     ids = dict(payloads("case_id"))
     twin = {"V066": ids["V067"], "V068": "refund-1"}[row]
-    placed = [
-        PlacedCase(case=Case(id=one, input=1), place=place)
-        for one, place in [(ids[row], "a:1"), (twin, "b:2")]
-    ]
+    placed = [PlacedCase(case=Case(id=one, input=1), place=place) for one, place in [(ids[row], "a:1"), (twin, "b:2")]]
     with pytest.raises(CaseError, match=r"b:2: .* stands already at a:1"):
         refuse_twins(placed)
 
@@ -196,9 +185,7 @@ def test_different_ids_are_let_through() -> None:
 def test_an_added_case_is_read_back_and_its_change_recorded(tmp_path: Path) -> None:
     path, audit = tmp_path / "cases" / "new.jsonl", Audit(tmp_path / "changes.jsonl")
     places = [append_case(path, case, change(), audit) for case in CASES]
-    assert [(one.case, one.place) for one in read_cases(path, "refunds")] == list(
-        zip(CASES, places, strict=True)
-    )
+    assert [(one.case, one.place) for one in read_cases(path, "refunds")] == list(zip(CASES, places, strict=True))
     assert path.read_bytes().endswith(b"}\n")
     assert len(audit.records()) == 2
     assert sorted(one.name for one in path.parent.iterdir()) == ["new.jsonl"]

@@ -69,9 +69,7 @@ except IntegrityError as error:
 """
     path = tmp_path / "file.json"
     write_atomically(path, b"old")
-    said = subprocess.run(
-        [sys.executable, "-c", limited, str(path)], check=True, capture_output=True, text=True
-    )
+    said = subprocess.run([sys.executable, "-c", limited, str(path)], check=True, capture_output=True, text=True)
     assert "file.json could not be written: File too large" in said.stdout
     assert path.read_bytes() == b"old"
     assert names_in(tmp_path) == ["file.json"]

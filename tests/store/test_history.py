@@ -91,9 +91,7 @@ def finished(
             plain = replace(plain, id=f"run{number}-{plain.id}")
             values = {"success": won if case == "a" else attempt - 1.0, "latency": attempt + number / 3}
             values |= {name: values["success"] for name in ("pass_hat_2", "pass_at_2", "calibration")}
-            trials.append(
-                plain.with_scores([*(score(v, name) for name, v in values.items()), score(None, "steps")])
-            )
+            trials.append(plain.with_scores([*(score(v, name) for name, v in values.items()), score(None, "steps")]))
     run = Run(id=f"run-{number}", started=start, specs=SPECS, partial=partial, versions={"python": "3.11"})
     return FinishedRun(run=run, trials=trials, estimates=estimates_of(trials, suite))
 
@@ -185,9 +183,7 @@ def damaged(path: Path, line: int, old: str, new: str) -> None:
         (5, "}\n", "", r":5: .*cut short"),
     ],
 )
-def test_an_unsound_line_of_a_segment_is_named(
-    line: int, old: str, new: str, said: str, tmp_path: Path
-) -> None:
+def test_an_unsound_line_of_a_segment_is_named(line: int, old: str, new: str, said: str, tmp_path: Path) -> None:
     path = write_segment(tmp_path, finished())
     if old == "}\n":
         path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-2]))
@@ -229,9 +225,7 @@ def test_a_trial_is_found_by_its_id_or_a_beginning_that_only_it_has(history: His
     history.append(finished(11))
     assert history.find_trial("run1-trial-refunds-a-2").key == ("refunds", "a", 2)
     assert history.find_trial("run11-trial-refunds-b-1").id == "run11-trial-refunds-b-1"
-    with pytest.raises(
-        HistoryError, match=r"2 trials begin with 'run1-trial-refunds-a': run1-trial-refunds-a-1, "
-    ):
+    with pytest.raises(HistoryError, match=r"2 trials begin with 'run1-trial-refunds-a': run1-trial-refunds-a-1, "):
         history.find_trial("run1-trial-refunds-a")
     for nothing in ("refunds", "run1_", "%"):
         with pytest.raises(HistoryError, match="has no trial"):
@@ -368,9 +362,7 @@ def test_segments_that_come_go_or_change_are_noticed(history: History) -> None:
     assert [one.estimate.value for one in history.week_values(metric="success")] == [0.25, 0.75]
 
 
-def test_what_is_taken_in_when_sealed_equals_what_is_read_from_the_segment(
-    history: History, tmp_path: Path
-) -> None:
+def test_what_is_taken_in_when_sealed_equals_what_is_read_from_the_segment(history: History, tmp_path: Path) -> None:
     for number in (1, 2):
         history.append(finished(number, days=7 * number))
     assert answers(History(history.root, tmp_path / "other.sqlite")) == answers(history)
@@ -468,9 +460,7 @@ def test_for_any_scores_pandas_and_the_index_agree(
         for (case, attempt), (verdict, seconds, stated) in cells.items():
             answer = Trajectory(output="x", confidence=stated)
             plain = trial(case, attempt=attempt, at=at, trajectory=answer, id=f"{number}-{case}-{attempt}")
-            verdicts = [
-                score(verdict, name) for name in ("success", "pass_hat_2", "pass_at_2", "calibration")
-            ]
+            verdicts = [score(verdict, name) for name in ("success", "pass_hat_2", "pass_at_2", "calibration")]
             trials.append(plain.with_scores([*verdicts, score(seconds, "latency"), score(None, "steps")]))
         run = Run(id=f"r{number}", started=at, specs=SPECS, partial=("refunds",) if partial else ())
         kept.append(FinishedRun(run=run, trials=trials, estimates=estimates_of(trials, "refunds")))

@@ -102,9 +102,7 @@ def test_what_a_killed_process_has_written_is_there(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(0, 3000))
-def test_however_much_is_cut_off_the_whole_lines_are_read(
-    cut: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_however_much_is_cut_off_the_whole_lines_are_read(cut: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("cut")
     path = journal_of(folder, *(trial(name) for name in "abcdef"))
     path.write_bytes(path.read_bytes()[: -cut or None])

@@ -47,9 +47,7 @@ def test_the_order_of_the_trials_does_not_matter(name: str, tmp_path: Path) -> N
 def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="attempt 1 of case 'a' twice"):
         write_recording(tmp_path / "bot.jsonl", HEADER, trials("a", "a"))
-    with pytest.raises(
-        RecordingError, match="records suite 'other', and the trial of case 'a' is of suite 'refunds'"
-    ):
+    with pytest.raises(RecordingError, match="records suite 'other', and the trial of case 'a' is of suite 'refunds'"):
         write_recording(tmp_path / "bot.jsonl", replace(HEADER, suite="other"), trials("a"))
     with pytest.raises(RecordingError, match=r"ends in \.jsonl or \.jsonl\.gz, not as 'bot\.json' does"):
         write_recording(tmp_path / "bot.json", HEADER, trials("a"))

@@ -75,9 +75,7 @@ def test_an_ordinary_text_passes_untouched(text: str) -> None:
 
 
 def test_a_value_of_a_secret_named_variable_is_taken_out_in_each_form_it_takes() -> None:
-    redact = environment_secrets(
-        {"SHOP_API_KEY": 'pa"ss/word+1', "HOME": "/home/dana-the-owner", "PIN_TOKEN": "1234"}
-    )
+    redact = environment_secrets({"SHOP_API_KEY": 'pa"ss/word+1', "HOME": "/home/dana-the-owner", "PIN_TOKEN": "1234"})
     texts = [
         'x pa"ss/word+1 y',
         json.dumps({"k": 'pa"ss/word+1'}),
@@ -162,9 +160,7 @@ def test_a_planted_secret_never_survives(before: str, after: str, beside: JSON) 
     assert "correct-horse" not in json.dumps(clean)
 
 
-@pytest.mark.parametrize(
-    "unit", ["-eyJ", "sk-", "://a:b", "4 ", "a.", "Bearer ", "-----BEGIN PRIVATE KEY-----", "+1 "]
-)
+@pytest.mark.parametrize("unit", ["-eyJ", "sk-", "://a:b", "4 ", "a.", "Bearer ", "-----BEGIN PRIVATE KEY-----", "+1 "])
 def test_a_long_text_made_to_be_slow_is_not(unit: str) -> None:
     from time import process_time
 

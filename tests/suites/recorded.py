@@ -48,12 +48,7 @@ def recording(suite: str, name: str) -> Recording:
 
 @cache
 def cases(suite: str, file: str) -> dict[str, Case]:
-    lines = (
-        (SUITES / suite / "cases" / f"{file}.jsonl")
-        .read_text(encoding="utf-8")
-        .removesuffix("\n")
-        .split("\n")
-    )
+    lines = (SUITES / suite / "cases" / f"{file}.jsonl").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     return {case.id: case for case in (decode(Case, parse(line)) for line in lines)}
 
 

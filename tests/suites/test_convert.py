@@ -175,9 +175,7 @@ def test_the_tokens_and_the_seconds_of_a_failed_call_are_not_known(absent: int |
 
 
 def test_an_answer_of_no_token_to_a_question_of_some_is_known() -> None:
-    (step,) = (
-        bfcl.recorded_trial("simple", 3, answer(output_token_count=0), passed=False).trajectory.steps or ()
-    )
+    (step,) = bfcl.recorded_trial("simple", 3, answer(output_token_count=0), passed=False).trajectory.steps or ()
     assert (step.tokens_in, step.tokens_out) == (20, 0)
 
 
@@ -201,9 +199,7 @@ def test_a_record_that_names_another_case_or_none_is_refused(named: dict[str, An
 
 def score_file(*failed: int, wrong: int) -> list[dict[str, Any]]:
     head: dict[str, Any] = {"correct_count": 400 - wrong, "total_count": 400}
-    return [
-        {"file": "simple_score.json", "record": record} for record in (head, *({"id": id_} for id_ in failed))
-    ]
+    return [{"file": "simple_score.json", "record": record} for record in (head, *({"id": id_} for id_ in failed))]
 
 
 def test_a_failed_case_is_told_by_its_position_from_one() -> None:

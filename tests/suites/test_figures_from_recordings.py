@@ -40,9 +40,7 @@ def p_value(b: int, c: int) -> str:
 
 
 def of_suite(row: Row, kept: Recording) -> Recording:
-    return Recording(
-        kept.header, tuple(trial for trial in kept.trials if trial.case.startswith(row["suite"]))
-    )
+    return Recording(kept.header, tuple(trial for trial in kept.trials if trial.case.startswith(row["suite"])))
 
 
 @pytest.mark.parametrize("row", DOJO["by_agent"], ids=lambda row: row["agent"])
@@ -99,9 +97,7 @@ def test_the_newer_model_falls_for_no_attack_that_the_baseline_resists() -> None
 
 @pytest.mark.parametrize("agent", agentdojo.AGENTS)
 def test_each_agent_has_each_task_once_without_and_once_under_attack(agent: str) -> None:
-    assert sorted(trial.case for trial in recording("agentdojo", agent).trials) == sorted(
-        {**BENIGN, **ATTACKED}
-    )
+    assert sorted(trial.case for trial in recording("agentdojo", agent).trials) == sorted({**BENIGN, **ATTACKED})
 
 
 @pytest.mark.parametrize("row", BFCL["correct"], ids=lambda row: f"{row['model']}-{row['date']}")
@@ -125,9 +121,7 @@ def test_the_cases_that_change_between_two_dates_are_those_expected(row: Row) ->
     assert f"{len(bfcl.CATEGORIES) - len(changed_categories(before, after))} of 12" == row["identical"]
 
 
-@pytest.mark.parametrize(
-    ("model", "flips"), list(zip(bfcl.MODELS, (8, 1, 0, 8, 8, 0), strict=True)), ids=bfcl.MODELS
-)
+@pytest.mark.parametrize(("model", "flips"), list(zip(bfcl.MODELS, (8, 1, 0, 8, 8, 0), strict=True)), ids=bfcl.MODELS)
 def test_the_checker_changed_and_not_one_answer_between_the_first_two_dates(model: str, flips: int) -> None:
     before, after = (recording("function_calling", f"{day}/{model}") for day in bfcl.DATES[:2])
     assert outputs(before) == outputs(after)
@@ -201,9 +195,7 @@ def test_the_reward_and_the_action_checks_of_a_run_are_those_expected(row: Row) 
     kept = recording("airline", f"tau2/{row['run']}")
     rewards = list(kept.success.values())
     low, high = proportion_ci(sum(rewards), len(rewards))
-    checked = [
-        trial.trajectory.recorded for trial in kept.trials if "actions_checked" in trial.trajectory.recorded
-    ]
+    checked = [trial.trajectory.recorded for trial in kept.trials if "actions_checked" in trial.trajectory.recorded]
     totals: Any = ([row[key] for row in checked] for key in ("actions_matched", "actions_checked"))
     assert (f"{len(rewards)}", share(rewards)) == (row["n"], row["reward"])
     assert f"{low:.3f}–{high:.3f}" == row["wilson"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_agenteval.model.blocks import Block, Excerpt, Fold, Heading, Pair, Paragraph, Tone
+from pytest_agenteval.pipeline.words import counted
 from pytest_agenteval.report import wording
 from pytest_agenteval.report.view import CaseChange, MetricView, SuiteView
 
@@ -39,9 +40,9 @@ def _moved(view: SuiteView, moved: list[tuple[MetricView, tuple[CaseChange, ...]
 
 def _count(metric: MetricView, count: int, *, fell: bool) -> str:
     if metric.spec.kind != "binary":
-        return f"{wording.counted(count, 'case')} {'fell' if fell else 'rose'}"
+        return f"{counted(count, 'case')} {'fell' if fell else 'rose'}"
     verb = ("fail" if fell else "pass") + ("s" if count == 1 else "")
-    return f"{wording.counted(count, 'case')} newly {verb}"
+    return f"{counted(count, 'case')} newly {verb}"
 
 
 def _by_case(moved: Sequence[tuple[MetricView, tuple[CaseChange, ...]]]) -> list[_Told]:

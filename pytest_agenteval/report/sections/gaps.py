@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pytest_agenteval.model.blocks import Block, Card, Heading, Item
 from pytest_agenteval.model.visible import one_line
-from pytest_agenteval.pipeline.words import named
+from pytest_agenteval.pipeline.words import counted, named
 from pytest_agenteval.report.calendar import weeks_from
 from pytest_agenteval.report.view import MetricView, SuiteView
-from pytest_agenteval.report.wording import counted
 
 
 def gaps(view: SuiteView) -> list[Block]:
