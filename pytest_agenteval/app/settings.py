@@ -64,20 +64,30 @@ class Settings:
         return found.gate
 
 
-def load_settings(root: Path) -> Settings:
-    """Read the settings of the project at ``root``. No file, or no table in it, gives the defaults.
+def load_settings(folder: Path) -> Settings:
+    """Read the settings of the project that ``folder`` is in; without any, those of ``folder`` by default.
 
+    The project's root is the nearest folder, this one or one above, whose pyproject.toml has the table:
+    pytest 8.0 takes the folder of its arguments for the root, and a command may be typed anywhere.
     Raises SettingsError, naming the key and the near match.
     """
-    file = root / "pyproject.toml"
+    for root in (folder, *folder.parents):
+        table = _table(root / "pyproject.toml")
+        if table is not None:
+            return parse_settings(table, root=root, where=f"[{TABLE}] in pyproject.toml")
+    return Settings(root=str(folder))
+
+
+def _table(file: Path) -> Mapping[str, Any] | None:
     try:
-        table = tomllib.loads(file.read_text("utf-8-sig")).get("tool", {}).get("pytest-agenteval", {})
-    except FileNotFoundError:
-        table = {}
+        tools = tomllib.loads(file.read_text("utf-8-sig")).get("tool", {})
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"{file} cannot be read: {error}. Mend the file"
         raise SettingsError(message) from error
-    return parse_settings(table, root=root, where=f"[{TABLE}] in {file.name}")
+    found: Mapping[str, Any] | None = tools.get("pytest-agenteval")
+    return found
 
 
 def parse_settings(table: Mapping[str, Any], *, root: Path, where: str = TABLE) -> Settings:

@@ -12,6 +12,7 @@ from pytest_agenteval.model.jsonvalue import JSON, digest
 
 StepKind = Literal["message", "model", "tool", "retrieval"]
 _Number = TypeVar("_Number", int, float)
+FAULT_KINDS = ("agent", "infrastructure")
 STEP_KINDS: tuple[StepKind, ...] = ("message", "model", "tool", "retrieval")
 
 
@@ -33,6 +34,11 @@ class Fault:
     kind: Literal["agent", "infrastructure"]
     type: str
     message: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in FAULT_KINDS:
+            message = f"a fault's kind is one of {', '.join(FAULT_KINDS)}, not {self.kind!r}"
+            raise InvalidValue(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

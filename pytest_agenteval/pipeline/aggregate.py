@@ -150,9 +150,11 @@ def _quantile(p: float, cases: list[CaseScores], confidence: float) -> _Interval
     limits = stats.quantile_ci([case.mean for case in cases], p, confidence)
     per_case = len(values) / len(cases)
     lower, upper = limits["lower_rank"], limits["upper_rank"]
-    low = None if lower is None else values[int((lower - 1) * per_case)]
-    high = None if upper is None else values[min(len(values), round(upper * per_case)) - 1]
-    return stats.quantile(values, p), low, high, "order statistics"
+    value = stats.quantile(values, p)
+    # An estimate between two ranks may lie below the lower one (p99 of two cases): it is no limit then.
+    low = None if lower is None else min(value, values[int((lower - 1) * per_case)])
+    high = None if upper is None else max(value, values[min(len(values), round(upper * per_case)) - 1])
+    return value, low, high, "order statistics"
 
 
 def _calibration_error(scores: Sequence[Score]) -> _Interval:

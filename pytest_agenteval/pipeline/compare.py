@@ -59,8 +59,8 @@ def compare(
     )
     if not common or not is_paired(spec):
         return found
-    singles = all(len(side[case].values) == 1 for side in (reference, current) for case in common)
-    binary = singles and is_binary([*(reference[case] for case in common), *(current[case] for case in common)])
+    pairs = [side[case] for side in (reference, current) for case in common]
+    binary = spec.range == (0.0, 1.0) and all(len(one.values) == 1 for one in pairs) and is_binary(pairs)
     tested = _tested(list(gains.values()), spec, binary=binary)
     low, high = tested.bounds if sign > 0 else tested.bounds[::-1]
     return replace(

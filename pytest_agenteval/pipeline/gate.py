@@ -54,9 +54,7 @@ class Gated:
     @property
     def margin(self) -> float | None:
         """The tolerated loss in the metric's own points; None where an unbounded metric has none set."""
-        if self.bar.margin is not None:
-            return self.bar.margin
-        return None if self.spec.range is None else DEFAULT_MARGIN * (self.spec.range[1] - self.spec.range[0])
+        return margin_of(self.bar, self.spec)
 
     @property
     def same_metric(self) -> bool:
@@ -70,6 +68,13 @@ class Gated:
         )
 
 
+def margin_of(bar: Bar, spec: MetricSpec) -> float | None:
+    """The bar's margin, or the default; None where an unbounded metric has none set."""
+    if bar.margin is not None or spec.range is None:
+        return bar.margin
+    return DEFAULT_MARGIN * (spec.range[1] - spec.range[0])
+
+
 def effective_bar(wanted: Bar | None, baseline: Baseline | None, metric: str) -> tuple[Bar, str]:
     """The bar that counts, and where the settings are looser than what was approved.
 
@@ -80,7 +85,9 @@ def effective_bar(wanted: Bar | None, baseline: Baseline | None, metric: str) ->
         wanted = replace(wanted, ceiling=0.0)
     if baseline is None:
         return wanted, ""
-    approved, loosened, strict = baseline.bar, [], {}
+    loosened, strict, approved = [], {}, baseline.bar
+    if wanted.margin is not None:  # where no margin was set, the default was approved
+        approved = replace(approved, margin=margin_of(approved, baseline.spec))
     for name, stricter in (("floor", max), ("ceiling", min), ("margin", min)):
         mine, its = getattr(wanted, name), getattr(approved, name)
         if mine is not None and its is not None and stricter(mine, its) != mine:
@@ -278,7 +285,7 @@ def _sides_proven_at(one: Gated, alpha: float) -> list[int]:
     sides = []
     for sign, limit in _limits(one.bar):
         worst, best = (low, high) if sign > 0 else (high, low)
-        if limit == one.spec.best and value is not None:
+        if limit == one.spec.best and value is not None and (sign > 0) == (one.spec.better == "higher"):
             # One miss disproves perfection. No sample proves it; nothing else was seen, and that must do.
             sides.append(1 if value == limit else -1)
         elif best is not None and stats.exceeds(sign * limit, sign * best):

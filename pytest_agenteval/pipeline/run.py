@@ -20,7 +20,7 @@ from pytest_agenteval.model.trajectory import Fault, Trajectory
 from pytest_agenteval.model.trial import Trial
 
 _PASSING_STATUS = frozenset({408, 425, 429})
-_SERVER_ERROR = 500
+_SERVER_ERRORS = range(500, 600)  # a ``code`` beyond is no status of HTTP
 _LONGEST_MESSAGE = 2000
 
 
@@ -198,7 +198,7 @@ def _passing_status(error: BaseException) -> bool:
     for source in (error, getattr(error, "response", None)):
         for name in ("status_code", "status", "code"):
             status = getattr(source, name, None)
-            if isinstance(status, int) and (status in _PASSING_STATUS or status >= _SERVER_ERROR):
+            if isinstance(status, int) and (status in _PASSING_STATUS or status in _SERVER_ERRORS):
                 return True
     return False
 

@@ -126,7 +126,7 @@ class _StandIn:
 def _end_without_answer(safe: SafeTrial) -> None:
     fault = safe.error
     assert fault is not None  # the caller has looked
-    text = f"{KINDS[fault.kind]}: {fault.type}: {one_line(fault.message)}"
+    text = f"{KINDS[fault.kind]}: {one_line(f'{fault.type}: {fault.message}')}"
     if safe.case.must_pass:
         pytest.fail(f"{text} (the case is tagged must_pass)", pytrace=False)
     raise pytest.skip.Exception(text, _use_item_location=True)

@@ -30,6 +30,9 @@ from pytest_agenteval.plugin import collect, distribution
 from pytest_agenteval.plugin.cases import JOB
 from pytest_agenteval.store.files import refusals_of
 
+Roots = tuple[Path, Path]
+"""The project's root and pytest's, which are the same but for pytest 8.0."""
+
 JOB_OF = pytest.StashKey[Job]()
 PLAN = pytest.StashKey[Plan]()
 
@@ -42,7 +45,7 @@ def start(config: pytest.Config) -> None:
     clock = SystemClock()
     try:
         workspace = Workspace.at(config.rootpath)
-        registry = Registry(_hook_plugins(config), workspace.settings.plugins)
+        registry = Registry(_hook_plugins(config, _roots(config, workspace)), workspace.settings.plugins)
         options = _options(config)
         _ = registry.metrics  # a name that two plug-ins give is told now
     except AgentEvalError as error:
@@ -84,6 +87,7 @@ class Collector:
         self._problems: list[str] = []
         self._files: set[Path] = set()
         self._config = config
+        self._roots = _roots(config, workspace)
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
         """Remember which test files are read."""
@@ -108,7 +112,7 @@ class Collector:
     def pytest_plugin_registered(self, plugin: object) -> None:
         """A conftest below the root comes too late for its hooks to be asked."""
         try:
-            refuse_lower_conftest(plugin, self._config)
+            refuse_lower_conftest(plugin, self._roots)
         except AgentEvalError as error:
             self._problems.append(str(error))
 
@@ -205,17 +209,21 @@ def _options(config: pytest.Config) -> RunOptions:
     )
 
 
-def _hook_plugins(config: pytest.Config) -> list[object]:
+def _hook_plugins(config: pytest.Config, roots: Roots) -> list[object]:
     """Every pytest plug-in, the root conftest among them, that has an ``agenteval_`` hook."""
     found = [plugin for plugin in config.pluginmanager.get_plugins() if offers_hooks(plugin)]
     for plugin in found:
-        refuse_lower_conftest(plugin, config)
+        refuse_lower_conftest(plugin, roots)
     return found
 
 
-def refuse_lower_conftest(plugin: object, config: pytest.Config) -> None:
+def refuse_lower_conftest(plugin: object, roots: Roots) -> None:
     """An ``agenteval_`` hook in a conftest below the project's root is an error that says where to move it."""
     file = Path(getattr(plugin, "__file__", None) or "")
-    if file.name == "conftest.py" and file.parent != config.rootpath and offers_hooks(plugin):
-        message = f"{file} has an agenteval_ hook, but only the conftest.py of {config.rootpath} may. Move it there"
-        raise AgentEvalError(message)
+    if file.name == "conftest.py" and file.parent not in roots and offers_hooks(plugin):
+        message = f"{file} has an agenteval_ hook, but only the conftest.py of {roots[0]} may. Move it there"
+        raise SettingsError(message)
+
+
+def _roots(config: pytest.Config, workspace: Workspace) -> Roots:
+    return Path(workspace.settings.root), config.rootpath

@@ -79,7 +79,7 @@ def _errors(reporter: pytest.TerminalReporter, judged: Judged) -> None:
         fault = trial.error
         assert fault is not None  # picked for it
         which = f"{suite}/{case}" if attempt == 1 else f"{suite}/{case}, attempt {attempt}"
-        reporter.line(f"  {fault.kind} error on {which}: {fault.type}: {one_line(fault.message)}")
+        reporter.line(f"  {fault.kind} error on {which}: {one_line(f'{fault.type}: {fault.message}')}")
     if len(erred) > _MOST_ERRORS:
         reporter.line(f"  … and {len(erred) - _MOST_ERRORS} more errors")
 

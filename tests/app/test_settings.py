@@ -137,3 +137,12 @@ def test_the_suite_of_a_parameter_has_its_own_table_or_that_of_the_whole() -> No
     assert settings.gate_of("refunds[other]") == {"success": Bar(floor=0.8)}
     assert settings.gate_of("billing") == {}
     assert settings.gate_of("billing[gpt]") == {}
+
+
+def test_the_nearest_folder_above_with_a_table_is_the_projects_root(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest-agenteval]\nowner = "Dana"\n', "utf-8")
+    inner = tmp_path / "suites" / "refunds"
+    inner.mkdir(parents=True)
+    (inner / "pyproject.toml").write_text("[tool.other]\n", "utf-8")
+    found = load_settings(inner)
+    assert (found.owner, found.root) == ("Dana", str(tmp_path))
