@@ -78,7 +78,7 @@ def comparison_words(found: Comparison) -> str:
     changes = f"{len(found.lost)} fell, {len(found.won)} rose"
     if found.added:
         changes += f"; {len(found.added)} without a reference yet"
-    return f"{values}, on {found.n_pairs} common cases {found.delta:+.4f} {interval}, {changes}"
+    return f"{values}, on {found.n_pairs:,} common cases {found.delta:+.4f} {interval}, {changes}"
 
 
 def named(cases: tuple[str, ...]) -> str:
