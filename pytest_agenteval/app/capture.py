@@ -92,6 +92,9 @@ def parse_expectations(words: Sequence[str]) -> dict[str, JSON]:
         if not equals or not key:
             message = f"--expect {word!r} is not KEY=VALUE, as in --expect calls=lookup_order"
             raise CaseError(message)
+        if key in found:
+            message = f"--expect {key}=… is given twice; give it once, several values as {key}=first,second"
+            raise CaseError(message)
         found[key] = _value(key, text)
     return found
 

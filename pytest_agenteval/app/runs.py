@@ -12,6 +12,7 @@ from pytest_agenteval.app.registry import ALWAYS_MEASURED, Registry
 from pytest_agenteval.app.settings import Settings
 from pytest_agenteval.app.targets import Targets
 from pytest_agenteval.contracts import Agent, Call, Metric
+from pytest_agenteval.errors import CaseError
 from pytest_agenteval.metrics.scoring import score_trial
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.jsonvalue import digest
@@ -150,9 +151,18 @@ class Trials:
         return self._finished.get(job.key)
 
     def record(self, job: Job, agent: object, answer: object) -> Trial:
-        """The trial of a test that called its agent itself and hands over what came of it."""
+        """The trial of a test that called its agent itself and hands over what came of it.
+
+        Raises CaseError where the attempt has a trial: the scores of two would be joined as if they were one.
+        """
         from pytest_agenteval.agents import adapt
 
+        if job.key in self._finished:
+            message = (
+                f"attempt {job.attempt} of case {job.case.id!r} has a trial already, and a second was handed over. "
+                f"Call record_trial once, and give this test cases that no other test of suite {job.suite!r} has"
+            )
+            raise CaseError(message)
         identity = adapt(agent).identity if callable(agent) else AgentIdentity()
         handed_over = _HandedOver(answer=answer, identity=identity)
         trial = self._engine.trial(self._id_of(job), adapt(handed_over), Call(case=job.case, attempt=job.attempt))
@@ -169,6 +179,11 @@ class Trials:
         self._journal.scored(safe)
         self._registry.observe("agenteval_trial_scored", trial=safe)
         return safe
+
+    def succeeded(self, job: Job) -> bool:
+        """Whether nothing says that the finished trial fell short of its case, whatever metrics the test asks for."""
+        value = score_trial(self._registry.metric("success"), self._finished[job.key]).value
+        return value is None or bool(value)
 
     def close(self) -> None:
         """End the threads and close the journal."""

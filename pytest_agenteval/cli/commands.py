@@ -86,6 +86,10 @@ def diff(options: argparse.Namespace) -> int:
         baseline = workspace.baselines.read(options.suite, one.spec.name)
         if baseline is None:
             continue
+        if baseline.spec.version != one.spec.version:
+            versions = f"version {baseline.spec.version}, and the run by version {one.spec.version}"
+            say(f"{one.spec.name}: the baseline was measured by {versions}; the two cannot be compared")
+            continue
         found = compare(baseline.screen, baseline.estimate, one, margin=baseline.bar.margin)
         say(f"{one.spec.name}: {words.comparison_words(found)}")
         for word in ("lost", "won", "edited", "added", "removed", "regraded"):

@@ -45,7 +45,8 @@ def _score_unasked(spec: MetricSpec, trial: Trial) -> Score | None:
 
 def _erred(spec: MetricSpec, fault: Fault) -> Score:
     reason = f"agent error: {fault.type}: {fault.message}"[:_LONGEST_REASON]
-    value = spec.worst if spec.on_agent_error == "fail" else None
+    # Who answered nothing stated no confidence: there is no pair for a calibration error.
+    value = spec.worst if spec.on_agent_error == "fail" and spec.aggregate != "ece" else None
     return _score(spec, value, reason, {"agent_error": fault.type})
 
 
@@ -77,11 +78,28 @@ def _score_asked(metric: Metric, trial: Trial) -> Score:
 
 
 def _as_score(spec: MetricSpec, judged: object) -> Score:
+    if judged is None:
+        return _missing(spec, "not evaluated")
+    if spec.aggregate == "ece":
+        _refuse_without_pair(spec, judged)
     if not isinstance(judged, Score):
-        return _missing(spec, "not evaluated") if judged is None else _score(spec, _value(spec, judged))
+        return _score(spec, _value(spec, judged))
     canonical(judged.evidence)  # raises where a record could not hold it
     value = None if judged.value is None else _value(spec, judged.value)
     return replace(judged, metric=spec.name, metric_version=spec.version, value=value)
+
+
+def _refuse_without_pair(spec: MetricSpec, judged: object) -> None:
+    """A calibration error is made of pairs, not of values: without them a whole run could not be judged."""
+    evidence = judged.evidence if isinstance(judged, Score) else {}
+    stated, correct = evidence.get("confidence"), evidence.get("correct")
+    is_pair = isinstance(stated, int | float) and 0 <= stated <= 1 and correct in (0, 1)
+    if not is_pair and not (isinstance(judged, Score) and judged.value is None):
+        message = (
+            f"{spec.name} has the aggregate ece: return a Score whose evidence holds 'confidence' (0 to 1) and "
+            f"'correct' (0 or 1), not {evidence!r:.80}"
+        )
+        raise MetricError(message)
 
 
 def _value(spec: MetricSpec, judged: object) -> float | bool:

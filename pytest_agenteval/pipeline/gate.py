@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_agenteval import stats
@@ -44,7 +44,7 @@ class Gated:
     baseline: Baseline | None = None
     loosened: str = ""
     partial: bool = False
-    comparison: Comparison | None = field(default=None)
+    comparison: Comparison | None = None
 
     @property
     def spec(self) -> MetricSpec:
@@ -105,13 +105,14 @@ def judge(gated: Sequence[Gated], policy: Policy) -> list[Verdict]:
     is given; a run of part of a suite is not judged at all.
     """
     compared = [_compared(one) for one in gated]
-    raw = [one.comparison.p_value for one in compared if one.comparison and one.comparison.p_value is not None]
-    adjusted = iter(stats.adjust_pvalues(raw, "holm") if raw else [])
-    verdicts = []
-    for one in compared:
-        tested = one.comparison is not None and one.comparison.p_value is not None
-        verdicts.append(_judge(one, next(adjusted) if tested else None, len(raw), policy))
-    return verdicts
+    raw = {place: p for place, one in enumerate(compared) if (p := _p_of_drop(one)) is not None}
+    adjusted = dict(zip(raw, stats.adjust_pvalues(list(raw.values()), "holm") if raw else [], strict=True))
+    return [_judge(one, adjusted.get(place), len(raw), policy) for place, one in enumerate(compared)]
+
+
+def _p_of_drop(one: Gated) -> float | None:
+    """The p-value of a drop that could stop the merge; without a margin none could."""
+    return None if one.comparison is None or one.margin is None else one.comparison.p_value
 
 
 def _compared(one: Gated) -> Gated:

@@ -97,7 +97,8 @@ class Items:
             pytest.fail("the test handed over no trial: call record_trial(answer)", pytrace=False)
         if trial.error is not None:
             _end_without_answer(pyfuncitem.stash[_SAFE])
-        _hold_must_pass(pyfuncitem.stash[_SAFE])
+        if job.case.must_pass and not self._trials.succeeded(job):
+            pytest.fail("the case is tagged must_pass, and this trial does not succeed", pytrace=False)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -130,12 +131,6 @@ def _end_without_answer(safe: SafeTrial) -> None:
     if safe.case.must_pass:
         pytest.fail(f"{text} (the case is tagged must_pass)", pytrace=False)
     raise pytest.skip.Exception(text, _use_item_location=True)
-
-
-def _hold_must_pass(safe: SafeTrial) -> None:
-    score = safe.score("success")
-    if safe.case.must_pass and score is not None and score.value is not None and not score.value:
-        pytest.fail("the case is tagged must_pass, and this trial does not succeed", pytrace=False)
 
 
 def _neutralise(report: pytest.TestReport, redacted: Callable[[str], str]) -> None:

@@ -86,12 +86,23 @@ class Collector:
         self._trials = trials
         self._problems: list[str] = []
         self._files: set[Path] = set()
+        self._unreadable: set[Path] = set()
         self._config = config
         self._roots = _roots(config, workspace)
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
         """Remember which test files are read."""
         self._files.add(collector.path)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """A file that cannot be collected is as good as left out: pytest may go on without it when told to."""
+        report = yield
+        if report.failed:
+            self._unreadable.add(collector.path)
+        return report
 
     # First of all, so that the cases' ids stand before the user's own parameters.
     @pytest.hookimpl(tryfirst=True)
@@ -180,9 +191,8 @@ class Collector:
         if any("::" in str(arg) for arg in self._config.args) or self._only_last_failed():
             return suites
         folder = self._settings.path("suite_folder")
-        return {
-            suite for suite in suites if collect.unread_files(self._files, self._config, _suite_path(folder, suite))
-        }
+        read = self._files - self._unreadable
+        return {suite for suite in suites if collect.unread_files(read, self._config, _suite_path(folder, suite))}
 
     def _only_last_failed(self) -> bool:
         config = self._config

@@ -47,7 +47,7 @@ class SuiteRun:
         if estimate.n_not_evaluated or spec.aggregate.startswith("pass_"):
             return measure(self.suite, spec, self.history.read(self.run.id).of_suite(self.suite))
         if not self._scores:
-            self._scores.update(self.history.all_case_scores(self.run.id, self.suite))
+            self._scores.update(self.history.case_scores(self.run.id, self.suite))
         return Measured(suite=self.suite, spec=spec, estimate=estimate, cases=self._scores.get(metric, {}))
 
     def some(self, cases: Collection[str]) -> tuple[SuiteExcerpt, str]:

@@ -329,6 +329,11 @@ def test_a_word_without_key_or_value_is_refused(word: str) -> None:
         parse_expectations([word])
 
 
+def test_an_expectation_given_twice_is_refused_and_not_half_forgotten() -> None:
+    with pytest.raises(CaseError, match="contains=first,second"):
+        parse_expectations(["contains=a", "contains=b"])
+
+
 def test_several_words_are_one_expectation() -> None:
     assert parse_expectations(["output=yes", "calls=a"]) == {"output": "yes", "calls": ["a"]}
     assert parse_expectations([]) == {}

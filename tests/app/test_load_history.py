@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -45,6 +46,19 @@ def told(text: str) -> Trajectory:
         confidence=0.65 if wrong else 0.95,
         seconds=0.1 * len(text),
     )
+
+
+def test_a_run_that_cannot_be_read_whole_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    made = project(tmp_path)
+    good = run(made, cases(2), started=AT - timedelta(days=1)).finished.run.id
+    spoilt = run(made, cases(2), started=AT).finished.run.id
+    [path] = tmp_path.glob(f"history/*/run-{spoilt}.jsonl.gz")
+    with gzip.open(path, "rt") as stream:
+        text = stream.read()
+    with gzip.open(path, "wt") as stream:
+        stream.write(text.replace('"attempt"', '"atempt"').replace('"trajectory":', '"unknown":1,"trajectory":'))
+    with pytest.warns(UserWarning, match="left out: .*unknown key 'unknown'"):
+        assert set(load_history(tmp_path).trials["run"]) == {good}
 
 
 @pytest.fixture

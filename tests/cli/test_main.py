@@ -80,6 +80,16 @@ def test_diff_tells_case_by_case_what_changed(workspace: Workspace, capsys: Outp
     ]
 
 
+def test_diff_never_compares_two_versions_of_a_metric(workspace: Workspace, capsys: Output) -> None:
+    approve(workspace)
+    path = workspace.baselines.path("refunds", "success")
+    path.write_text(path.read_text().replace('"name": "success"', '"name": "success", "version": 7'))
+    capsys.readouterr()
+    assert ask(workspace, "baseline", "diff", "refunds") == 0
+    [_, line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("success: the baseline was measured by version 7, and the run by version 1;")
+
+
 def test_list_tells_every_baseline_or_that_there_is_none(workspace: Workspace, capsys: Output) -> None:
     assert ask(workspace, "baseline", "list") == 0
     assert capsys.readouterr().out == f"no baseline in {workspace.settings.path('baselines')}\n"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_agenteval import stats
-from pytest_agenteval.metrics import brier, ece, score_trial
+from pytest_agenteval.metrics import brier, ece, metric, score_trial
 from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trial import Trial
 from tests.metrics.trials import DATA, faulty, trial
@@ -59,3 +59,14 @@ def test_calibration_needs_a_confidence_and_a_known_outcome() -> None:
 def test_an_agent_that_erred_stated_no_confidence() -> None:
     assert score_trial(brier, faulty()).value is None
     assert score_trial(ece, faulty()).value is None
+
+
+@pytest.mark.parametrize(
+    "judged",
+    [0.5, Score(metric="mine", value=0.5), Score(metric="mine", value=0.5, evidence={"confidence": 2, "correct": 1})],
+    ids=["a number", "no evidence", "no confidence"],
+)
+def test_a_calibration_of_ones_own_without_its_pair_is_not_evaluated(judged: float | Score) -> None:
+    mine = metric(name="mine", better="lower", aggregate="ece")(lambda _trial: judged)
+    assert "whose evidence holds 'confidence'" in score_trial(mine, trial()).reason
+    assert score_trial(mine, faulty()).value is None

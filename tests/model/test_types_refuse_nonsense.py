@@ -60,6 +60,10 @@ NONSENSE: dict[str, tuple[Callable[[], object], str]] = {
     "endless seconds": (lambda: step(seconds=math.inf), "seconds of step 'look' must be a finite number"),
     "a negative cost": (lambda: step(cost_usd=-0.01), "cost_usd of step 'look' .* not -0.01"),
     "negative tokens": (lambda: step(tokens_out=-1), "tokens_out of step 'look'"),
+    "a kind of fault": (
+        lambda: Fault(kind="bug", type="E", message="m"),  # type: ignore[arg-type]  # that is the point
+        "one of agent, infrastructure, not 'bug'",
+    ),
     "a kind of step": (lambda: step(kind="tol"), "one of message, model, tool, retrieval, not 'tol'"),
     "an origin": (lambda: trial(origin="lab"), "one of live, replay, shadow, production, not 'lab'"),
     "attempt 0": (lambda: trial(attempt=0), "attempts count from 1 and retries from 0, not 0 and 0"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,11 @@ def test_a_high_quantile_of_few_cases_has_no_upper_end() -> None:
     found = measured({f"c{n}": [float(n)] for n in range(10)}, P95).estimate
     assert found.value is not None
     assert found.high is None
+
+
+def test_an_estimate_between_two_ranks_lies_in_its_interval_all_the_same() -> None:
+    found = measured({"a": [1.0], "b": [2.0]}, replace(P95, aggregate="p99")).estimate
+    assert (found.low, found.value, found.high) == (1.99, 1.99, None)
 
 
 def test_repeats_do_not_narrow_the_interval_of_a_quantile_by_themselves() -> None:

@@ -228,7 +228,7 @@ def test_a_failing_provider_is_asked_again_and_is_then_no_fault_of_the_agent(
     assert clock.waits == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 404, 422, 499, "503", None])
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 422, 499, 600, 1045, "503", None])
 def test_another_status_is_the_agents_own_fault(status: object) -> None:
     assert not is_infrastructure(Refusal(status=status))
     assert not is_infrastructure(Refusal(response=None))

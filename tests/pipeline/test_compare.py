@@ -92,6 +92,13 @@ def test_nothing_changed_is_no_evidence_of_a_drop() -> None:
     assert (found.delta, found.p_value, found.lost, found.won) == (0.0, 1.0, (), ())
 
 
+@pytest.mark.parametrize("spec", [COST, replace(BOUNDED, range=(0.0, 5.0))], ids=["unbounded", "to five"])
+def test_noughts_and_ones_of_a_wider_range_are_no_verdicts(spec: MetricSpec) -> None:
+    found = compared(binary(40, 10), binary(40, 10), spec)
+    assert found.test == "sign flips"
+    assert found.low is None or found.low < -0.2
+
+
 def test_an_unbounded_metric_needs_thirty_pairs_for_a_bound() -> None:
     def costs(n: int, add: float) -> Values:
         return {f"c{k:02}": [0.01 * k + add * (k % 3)] for k in range(n)}

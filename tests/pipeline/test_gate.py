@@ -121,6 +121,10 @@ def test_a_metric_under_its_floor_and_over_its_ceiling_at_once_is_below_floor() 
     assert verdict(gated(OLD, OLD, bar=Bar(floor=0.1, ceiling=0.2))).outcome is Outcome.BELOW_FLOOR
 
 
+def test_a_limit_that_no_value_can_break_is_not_broken() -> None:
+    assert verdict(gated(OLD, OLD, bar=Bar(ceiling=1.0, margin=0.1))).outcome is Outcome.PASS
+
+
 @pytest.mark.parametrize("mode", ["merge", "release"])
 @pytest.mark.parametrize("values", [binary(0, 1), {"a": [0.0, 0.0]}, binary(0, 97)], ids=["one", "repeats", "many"])
 def test_a_ceiling_of_zero_is_kept_by_no_error_and_needs_no_baseline(mode: str, values: Values) -> None:
@@ -330,6 +334,9 @@ def test_metrics_without_a_test_of_a_drop_do_not_count_in_the_family() -> None:
     drop = gated(old, flipped(old, won=5, lost=18), bar=Bar(margin=0.01))
     first, *_ = judge([drop, *[gated(None, old) for _ in range(9)]], Policy())
     assert first.outcome is Outcome.REGRESSED
+    costs: Values = {case: [0.01] for case in old}
+    first, *_ = judge([drop, *[gated(costs, costs, spec=COST) for _ in range(9)]], Policy())
+    assert first.outcome is Outcome.REGRESSED
     assert judge([], Policy()) == []
 
 
@@ -357,6 +364,8 @@ def test_no_run_both_passes_and_regresses_and_more_losses_never_help(won: int, l
         (Bar(), Bar(floor=0.8, margin=0.1), Bar(floor=0.8, margin=0.1), ""),
         (None, Bar(floor=0.8), Bar(floor=0.8), ""),
         (Bar(floor=0.9), Bar(), Bar(floor=0.9), ""),
+        (Bar(margin=0.5), Bar(), Bar(margin=0.02), "margin 0.5 where 0.02 was approved"),
+        (Bar(margin=0.01), Bar(), Bar(margin=0.01), ""),
         (
             Bar(floor=0.7, margin=0.5),
             Bar(floor=0.8, margin=0.1),

@@ -101,12 +101,15 @@ def test_few_infrastructure_errors_leave_a_verdict_and_many_do_not(both: Project
     assert (session.code, session.verdicts["refunds/success"]) == (11, "inconclusive:missing")
 
 
+@pytest.mark.parametrize("metrics", [["success"], []], ids=["asked for success", "asked for nothing"])
 @pytest.mark.parametrize("text", ["crash", "down", "wrong"])
-def test_a_case_that_must_pass_fails_on_any_error_and_on_no_success(both: Project, text: str) -> None:
+def test_a_case_that_must_pass_fails_on_any_error_and_on_no_success(
+    both: Project, text: str, metrics: list[str]
+) -> None:
     both.put("pyproject.toml", FAST)
     both.test(f"""
         @agent_cases(Case(id="a", input={text!r}, expect={{"contains": ["30 days"]}}, tags=["must_pass"]),
-                     metrics=["success"])
+                     metrics={metrics})
         def test_refund(trial): pass
     """)
     session = both.run()

@@ -47,6 +47,13 @@ def test_a_run_that_stops_at_a_failure_is_1_and_what_it_left_out_partial(both: P
     assert set(session.verdicts.values()) == {"inconclusive:partial"}
 
 
+def test_a_file_that_cannot_be_collected_makes_its_suite_partial_where_pytest_goes_on(suite: Project) -> None:
+    suite.put("suites/refunds/test_more.py", "import nothing_of_that_name\n")
+    session = suite.run("--continue-on-collection-errors")
+    assert session.verdict["partial"] == ["refunds"]
+    assert 1 in session.causes
+
+
 def test_what_failed_last_is_partial(suite: Project) -> None:
     suite.run()
     session = suite.run("--lf")

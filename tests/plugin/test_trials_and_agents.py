@@ -218,6 +218,21 @@ def test_a_test_that_calls_its_agent_itself_hands_over_the_trial(both: Project) 
     assert session.scores("a")["latency_seconds"] is None
 
 
+def test_a_second_trial_of_an_attempt_is_refused_and_its_scores_are_not_joined(both: Project) -> None:
+    both.test("""
+        CASE = Case(id="a", input="hello", expect={"contains": ["yes"]})
+        @agent_cases(CASE, metrics=["contains"])
+        def test_refund(trial): pass
+        @agent_cases(CASE, metrics=["success"])
+        def test_own_call(agent, case, record_trial):
+            record_trial("yes, indeed")
+    """)
+    session = both.run()
+    assert 1 in session.causes
+    assert "attempt 1 of case 'a' has a trial already" in session.text
+    assert {session.scores("a")[name] for name in ("contains", "success")} == {False}
+
+
 def test_a_test_that_hands_over_no_trial_fails(both: Project) -> None:
     both.test("""
         @agent_cases(Case(id="a", input="hello"))

@@ -21,12 +21,12 @@ from pytest_agenteval import stats
 from pytest_agenteval.errors import HistoryError, IntegrityError
 from pytest_agenteval.model.estimate import CaseScores, Estimate
 from pytest_agenteval.model.run import FinishedRun, Run, week_of
-from pytest_agenteval.model.score import MetricSpec
+from pytest_agenteval.model.score import MetricSpec, Score
 from pytest_agenteval.model.trajectory import Trajectory
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.store.history import History
 from pytest_agenteval.store.history.frames import TRIAL_COLUMNS, trial_frame, week_frame
-from pytest_agenteval.store.history.segments import read_header, read_segment, write_segment
+from pytest_agenteval.store.history.segments import read_segment, write_segment
 from tests.store.rows import AT, payloads, score, trial
 
 SPECS = {
@@ -58,7 +58,7 @@ def estimates_of(trials: list[Trial], suite: str) -> tuple[Estimate, ...]:
             found = one.score(metric)
             if one.case.suite == suite and found is not None and found.value is not None:
                 cases.setdefault(one.case.id, []).append(float(found.value))
-                pairs.append((one.trajectory.confidence or 0.0, float(found.value)))
+                pairs.append((one.trajectory.confidence or 0.0, float(str(found.evidence.get("correct", 0)))))
         value, n = None, len(cases)
         if spec.aggregate == "mean" and n:
             value = stats.exact_mean([stats.exact_mean(values) for values in cases.values()])
@@ -72,6 +72,15 @@ def estimates_of(trials: list[Trial], suite: str) -> tuple[Estimate, ...]:
             value, n = rate["mean"], rate["cases"]
         made.append(estimate(metric, value, n, suite))
     return tuple(made)
+
+
+def gap(stated: float, verdict: float | None) -> Score:
+    """The score of the calibration, as the metric ``ece`` gives it."""
+    if verdict is None:
+        return score(None, "calibration")
+    return replace(
+        score(abs(stated - verdict), "calibration"), evidence={"confidence": stated, "correct": int(verdict)}
+    )
 
 
 def finished(
@@ -90,8 +99,9 @@ def finished(
             plain = trial(case, suite=suite, attempt=attempt, at=start)
             plain = replace(plain, id=f"run{number}-{plain.id}")
             values = {"success": won if case == "a" else attempt - 1.0, "latency": attempt + number / 3}
-            values |= {name: values["success"] for name in ("pass_hat_2", "pass_at_2", "calibration")}
-            trials.append(plain.with_scores([*(score(v, name) for name, v in values.items()), score(None, "steps")]))
+            values |= {name: values["success"] for name in ("pass_hat_2", "pass_at_2")}
+            scores = [*(score(v, name) for name, v in values.items()), gap(0.5, values["success"])]
+            trials.append(plain.with_scores([*scores, score(None, "steps")]))
     run = Run(id=f"run-{number}", started=start, specs=SPECS, partial=partial, versions={"python": "3.11"})
     return FinishedRun(run=run, trials=trials, estimates=estimates_of(trials, suite))
 
@@ -108,7 +118,7 @@ def test_a_segment_is_read_back_in_canonical_order(tmp_path: Path) -> None:
     path = write_segment(tmp_path, made)
     assert path == tmp_path / "2026-W48" / "run-run-0.jsonl.gz"
     assert read_segment(path) == in_order(made)
-    assert read_header(path).estimates == made.estimates
+    assert read_segment(path).estimates == made.estimates
 
 
 def test_a_segment_is_never_overwritten(tmp_path: Path) -> None:
@@ -273,12 +283,11 @@ def test_the_values_of_a_run_are_told_case_by_case(history: History) -> None:
     run = finished(1)
     history.append(run)
     a, b = in_order(run).trials[1], in_order(run).trials[3]
-    assert history.case_scores("run-1", "refunds", "success") == {
+    assert history.case_scores("run-1", "refunds")["success"] == {
         "a": CaseScores(fingerprint=a.case_fingerprint, values=(1.0, 1.0), answers=(a.answer_digest,) * 2),
         "b": CaseScores(fingerprint=b.case_fingerprint, values=(0.0, 1.0), answers=(b.answer_digest,) * 2),
     }
-    assert history.case_scores("run-1", "refunds", "steps") == {}
-    assert history.case_scores("run-1", "refunds", "unknown") == {}
+    assert "steps" not in history.case_scores("run-1", "refunds")
 
 
 def test_an_attempt_without_a_score_keeps_the_others_in_their_places(history: History) -> None:
@@ -287,7 +296,7 @@ def test_an_attempt_without_a_score_keeps_the_others_in_their_places(history: Hi
         trial(attempt=2, trajectory=Trajectory(output="other")).with_scores([score(1.0)]),
     ]
     history.append(replace(finished(1), trials=trials, estimates=()))
-    [found] = history.case_scores("run-1", "refunds", "success").values()
+    [found] = history.case_scores("run-1", "refunds")["success"].values()
     assert (found.values, found.answers) == ((1.0,), (trials[1].answer_digest,))
 
 
@@ -328,7 +337,7 @@ def test_an_empty_history_answers_with_nothing(history: History) -> None:
 
 
 def answers(history: History) -> object:
-    return history.runs(), history.week_values(), history.case_scores("run-1", "refunds", "success")
+    return history.runs(), history.week_values(), history.case_scores("run-1", "refunds")["success"]
 
 
 @pytest.mark.parametrize("spoil", ["delete", "garbage", "version", "truncate"])
@@ -460,7 +469,8 @@ def test_for_any_scores_pandas_and_the_index_agree(
         for (case, attempt), (verdict, seconds, stated) in cells.items():
             answer = Trajectory(output="x", confidence=stated)
             plain = trial(case, attempt=attempt, at=at, trajectory=answer, id=f"{number}-{case}-{attempt}")
-            verdicts = [score(verdict, name) for name in ("success", "pass_hat_2", "pass_at_2", "calibration")]
+            verdicts = [score(verdict, name) for name in ("success", "pass_hat_2", "pass_at_2")]
+            verdicts.append(gap(stated, verdict))
             trials.append(plain.with_scores([*verdicts, score(seconds, "latency"), score(None, "steps")]))
         run = Run(id=f"r{number}", started=at, specs=SPECS, partial=("refunds",) if partial else ())
         kept.append(FinishedRun(run=run, trials=trials, estimates=estimates_of(trials, "refunds")))

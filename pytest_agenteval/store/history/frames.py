@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 TRIAL_COLUMNS: Final = (
     *("run", "started", "week", "suite", "partial", "candidate", "case", "attempt", "at"),
     *("origin", "agent", "agent_version", "model"),
-    *("metric", "metric_version", "aggregate", "value", "reason"),
+    *("metric", "metric_version", "aggregate", "value", "correct", "reason"),
     *("confidence", "seconds", "tokens", "cost_usd"),
 )
 WEEK_COLUMNS: Final = ("suite", "metric", "week", "run", "n", "value")
 _TIMES: Final = ("started", "at")
-_NUMBERS: Final = ("value", "confidence", "seconds", "tokens", "cost_usd")
+_NUMBERS: Final = ("value", "correct", "confidence", "seconds", "tokens", "cost_usd")
 
 
 class HistoryFrames(NamedTuple):
@@ -33,8 +33,9 @@ class HistoryFrames(NamedTuple):
 def trial_frame(runs: Iterable[FinishedRun]) -> pd.DataFrame:
     """One row for each trial and metric, in the order of runs and trials, with the columns ``TRIAL_COLUMNS``.
 
-    ``value`` is NaN where the metric was not evaluated, and ``reason`` says why; unknown ``confidence``,
-    ``seconds``, ``tokens`` and ``cost_usd`` are NaN. ``started`` and ``at`` are UTC.
+    ``value`` is NaN where the metric was not evaluated, and ``reason`` says why; ``correct`` is 0 or 1 for a
+    metric of calibration, else NaN. Unknown ``confidence``, ``seconds``, ``tokens`` and ``cost_usd`` are NaN.
+    ``started`` and ``at`` are UTC.
     """
     import pandas as pd
 
@@ -68,14 +69,15 @@ def _rows(run: Run, trial: Trial) -> Iterator[tuple[Any, ...]]:
     for score in trial.scores:
         spec = run.specs.get(score.metric)
         aggregate = spec.aggregate if spec else "mean"
-        yield (*when, *what, score.metric, score.metric_version, aggregate, score.value, score.reason, *end)
+        judged = (aggregate, score.value, score.evidence.get("correct"), score.reason)
+        yield (*when, *what, score.metric, score.metric_version, *judged, *end)
 
 
 def _aggregated(group: pd.DataFrame) -> tuple[int, float]:
     """Cases with a value, and the value of a metric in a run; NaN where there is none."""
     aggregate = group["aggregate"].iloc[0]
     if aggregate == "ece":
-        group = group.dropna(subset=["confidence"])
+        group = group.dropna(subset=["confidence", "correct"])
     scored = group.dropna(subset=["value"])
     kind, _, k = aggregate.rpartition("_")
     if kind in ("pass_at", "pass_hat"):
@@ -86,7 +88,7 @@ def _aggregated(group: pd.DataFrame) -> tuple[int, float]:
     if aggregate == "mean":
         return n, float(scored.groupby("case")["value"].mean().mean())
     if aggregate == "ece":
-        return n, stats.ece(scored["confidence"].tolist(), scored["value"].tolist(), closed="right")
+        return n, stats.ece(scored["confidence"].tolist(), scored["correct"].tolist(), closed="right")
     return n, float(scored["value"].quantile(int(aggregate[1:]) / 100, interpolation="linear"))
 
 

@@ -94,11 +94,7 @@ class History:
         [(run, one)] = chosen
         return next(trial for trial in self.read(run).trials if trial.id == one)
 
-    def case_scores(self, run_id: str, suite: str, metric: str) -> Mapping[str, CaseScores]:
-        """By case id, the values that the metric had in a run; cases without a value are left out."""
-        return self.all_case_scores(run_id, suite).get(metric, {})
-
-    def all_case_scores(self, run_id: str, suite: str) -> Mapping[str, Mapping[str, CaseScores]]:
+    def case_scores(self, run_id: str, suite: str) -> Mapping[str, Mapping[str, CaseScores]]:
         """By metric and case id, the values of a suite in a run; cases without a value are left out."""
         with self._index.opened() as connection:
             rows = connection.execute(_SCORES, (run_id, suite)).fetchall()

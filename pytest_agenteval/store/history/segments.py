@@ -64,11 +64,6 @@ def read_segment(path: Path) -> FinishedRun:
     return FinishedRun(run=header.run, trials=trials, estimates=header.estimates)
 
 
-def read_header(path: Path) -> SegmentHeader:
-    """The run and its estimates alone; reads no further than the first line."""
-    return header_of(next(rows_of(path))[1], path)
-
-
 def rows_of(path: Path) -> Iterator[tuple[int, Any]]:
     """Line number and JSON value of each line; the first is the header. Raises HistoryError as it reads."""
     number = 0
