@@ -59,14 +59,6 @@ class Metric(Protocol):
         """The trial's value; None where the trial does not have what the metric needs."""
 
 
-@runtime_checkable
-class BulkMetric(Metric, Protocol):
-    """A metric that scores many trials at once."""
-
-    def score_many(self, trials: Sequence[Trial]) -> Sequence[Score]:
-        """A score a trial, in the trials' order."""
-
-
 class Redactor(Protocol):
     """Takes what must not be kept out of a text."""
 

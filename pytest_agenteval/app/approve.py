@@ -104,6 +104,7 @@ def _baseline(workspace: Workspace, request: Request, finished: FinishedRun, met
         held_back=held_back,
         estimate=measured.estimate,
         approval=Approval(by=request.by, at=request.at, reason=request.reason, run=finished.run.id),
+        agent=finished.of_suite(request.suite)[0].trajectory.agent,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_agenteval.agents.replay import read_recording
 from pytest_agenteval.app.registry import Registry
-from pytest_agenteval.app.runs import with_always_measured
+from pytest_agenteval.app.runs import versions, with_always_measured
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import RecordingError
 from pytest_agenteval.metrics.scoring import score_trial
@@ -57,6 +57,7 @@ def import_recording(workspace: Workspace, registry: Registry, wanted: Import) -
         ended=at,
         mode="import",
         specs={metric.spec.name: metric.spec for metric in metrics},
+        versions=versions(),
     )
     known, redaction = _cases(workspace, wanted.suite), Redaction(registry.redactors())
     trials = []

@@ -9,15 +9,18 @@ from datetime import datetime
 from pytest_agenteval.app.runs import Plan, RunOptions
 from pytest_agenteval.app.settings import TABLE
 from pytest_agenteval.app.workspace import Workspace
-from pytest_agenteval.errors import AgentEvalError, BaselineError
-from pytest_agenteval.model.baseline import Baseline
+from pytest_agenteval.errors import AgentEvalError
+from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.run import FinishedRun, Run
+from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Outcome, Verdict
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.aggregate import Measured, measure_all
+from pytest_agenteval.pipeline.compare import is_paired
 from pytest_agenteval.pipeline.gate import ERROR_RATE, Gated, Policy, effective_bar, judge
+from pytest_agenteval.store.files import safe_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ def judge_run(run: Run, trials: Sequence[Trial], plan: Plan, workspace: Workspac
     verdicts = tuple(
         sorted([*judge(gated, Policy(mode=options.gate)), *ungated], key=lambda one: (one.suite, one.metric))
     )
+    causes += [Cause(code=exits.USAGE, text=problem) for problem in _vanished(suites, partial, workspace)]
     causes += _causes(verdicts, partial, options)
     estimates = tuple(one.estimate for suite in suites for one in measured[suite])
     run = replace(run, partial=partial, specs=plan.specs, recorded=_recorded(ordered, run.started))
@@ -94,7 +98,7 @@ def _gated(
     """The gating metrics of a suite; the verdict where none gates; and what stands in the way."""
     by_name = {one.spec.name: one for one in measured}
     table = workspace.settings.gate_of(suite)
-    baselines, unread = _baselines(workspace, suite)
+    baselines, unread = workspace.baselines.of_suite(suite)
     problems = list(unread.values())
     names = sorted({*table, *baselines, ERROR_RATE} - unread.keys())
     gated = []
@@ -109,24 +113,34 @@ def _gated(
             continue
         baseline = baselines.get(name)
         bar, loosened = effective_bar(table.get(name), baseline, name)
+        if held_to_nothing(by_name[name].spec, bar):
+            what = "a floor or a ceiling" if bar.margin is not None else "a floor, a ceiling or a margin"
+            problems.append(
+                f"{suite}/{name} gates, but nothing says how much is too much: "
+                f"set {what} in [{TABLE}.suites.{suite}.gate]"
+            )
+            continue
         gated.append(Gated(measured=by_name[name], bar=bar, baseline=baseline, loosened=loosened, partial=partial))
     nothing = [] if partial or unread or set(names) - {ERROR_RATE} else [_nothing_gates(suite)]
     return gated, nothing, problems
 
 
-def _baselines(workspace: Workspace, suite: str) -> tuple[dict[str, Baseline], dict[str, str]]:
-    """The suite's baselines by metric, and why those of other metrics cannot be read."""
-    found: dict[str, Baseline] = {}
-    unread: dict[str, str] = {}
-    for metric in workspace.baselines.metrics(suite):
-        try:
-            baseline = workspace.baselines.read(suite, metric)
-        except BaselineError as error:
-            unread[metric] = str(error)
-            continue
-        if baseline is not None:
-            found[metric] = baseline
-    return found, unread
+def held_to_nothing(spec: MetricSpec, bar: Bar) -> bool:
+    """Whether no value of the metric could fail: no limit, and no margin that its comparison could use."""
+    compared = is_paired(spec) and (bar.margin is not None or spec.range is not None)
+    return bar.floor is None and bar.ceiling is None and not compared
+
+
+def _vanished(suites: Sequence[str], partial: Sequence[str], workspace: Workspace) -> list[str]:
+    """Suites of a parametrised agent that have a baseline and no trial, though the others ran whole."""
+    ran = {safe_name(suite) for suite in suites}
+    whole = {safe_name(suite.partition("[")[0]) for suite in suites if suite not in partial}
+    return [
+        f"suite {name} has a baseline, but no trial in this run although {name.partition('[')[0]} ran whole. "
+        f"Bring its parameter back, or remove its baselines"
+        for name in workspace.baselines.folders()
+        if name not in ran and "[" in name and name.partition("[")[0] in whole
+    ]
 
 
 def _nothing_gates(suite: str) -> Verdict:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import platform
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -92,6 +94,11 @@ def plan_of(jobs: Mapping[str, Job], *, partial: Iterable[str] = (), problems: I
 def new_run_id(clock: Clock) -> str:
     """A run's id: the UTC second and six random digits, so that ids sort by time and never meet."""
     return f"{clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def versions() -> dict[str, str]:
+    """The versions of this project and of Python, by name; a run keeps them."""
+    return {"pytest-agenteval": metadata.version("pytest-agenteval"), "python": platform.python_version()}
 
 
 def with_always_measured(metrics: Sequence[Metric | str], registry: Registry) -> tuple[Metric, ...]:

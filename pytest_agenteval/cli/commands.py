@@ -17,6 +17,7 @@ from pytest_agenteval.errors import BaselineError
 from pytest_agenteval.model.baseline import Baseline
 from pytest_agenteval.model.codec import parse_time
 from pytest_agenteval.model.run import week_of
+from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.visible import visible
 from pytest_agenteval.pipeline import exits, words
 
@@ -69,6 +70,7 @@ def show(options: argparse.Namespace) -> int:
             _headline(baseline),
             f"  {words.bar_words(baseline.bar)}, margin {words.number(baseline.bar.margin)}",
             f"  {cases}, {attempts} for the screen, {held} held back",
+            f"  agent {_agent_words(baseline.agent)}",
             f"  approved by {approval.by} on {approval.at:%Y-%m-%d} from run {approval.run}: {approval.reason}",
         )
     return exits.OK
@@ -188,6 +190,11 @@ def _workspace(options: argparse.Namespace) -> Workspace:
 
 def _registry(workspace: Workspace) -> Registry:
     return Registry(modules=workspace.settings.plugins)
+
+
+def _agent_words(agent: AgentIdentity) -> str:
+    told = {name: getattr(agent, name) for name in ("name", "version", "model", "prompt", "tools")}
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value) or "not told"
 
 
 def _headline(baseline: Baseline) -> str:

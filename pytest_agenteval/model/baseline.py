@@ -10,6 +10,7 @@ from datetime import datetime
 from pytest_agenteval.errors import InvalidValue
 from pytest_agenteval.model.estimate import CaseScores, Estimate
 from pytest_agenteval.model.score import MetricSpec
+from pytest_agenteval.model.trajectory import AgentIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,8 @@ class Baseline:
     """The approved reference of one metric in one suite, case by case.
 
     ``screen`` holds the values that a run is first compared with, ``held_back`` those kept for a second,
-    independent look (empty where the baseline was made from fewer than two attempts).
+    independent look (empty where the baseline was made from fewer than two attempts). ``agent`` is what was
+    known of the agent that made them.
     """
 
     suite: str
@@ -64,6 +66,7 @@ class Baseline:
     held_back: Mapping[str, CaseScores] = field(default_factory=dict)
     estimate: Estimate
     approval: Approval
+    agent: AgentIdentity = field(default_factory=AgentIdentity)
 
     @property
     def metric(self) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_agenteval.errors import InvalidValue
 from pytest_agenteval.model.case import Case
-from pytest_agenteval.model.jsonvalue import JSON, digest
+from pytest_agenteval.model.jsonvalue import JSON
 from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trajectory import Fault, Step, Trajectory
 
@@ -80,12 +80,6 @@ class Trial:
     def calls(self) -> tuple[Step, ...]:
         """The agent's tool calls in order; raises NotRecorded where it reported no steps."""
         return self.trajectory.calls
-
-    @property
-    def system_fingerprint(self) -> str:
-        """Digest of what is known of the system: agent, version, model, prompt, tools."""
-        agent = self.trajectory.agent
-        return digest([agent.name, agent.version, agent.model, agent.prompt, agent.tools])
 
     def called(self, tool: str) -> bool:
         """Whether the agent called the tool; raises NotRecorded where it reported no steps."""

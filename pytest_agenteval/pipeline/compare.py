@@ -70,7 +70,7 @@ def compare(
         delta=sign * tested.delta,
         low=None if low is None else sign * low,
         high=None if high is None else sign * high,
-        cases_needed=_cases_needed(list(gains.values()), margin),
+        cases_needed=_cases_needed(list(gains.values()), margin, spec),
     )
 
 
@@ -108,13 +108,16 @@ def _tested(gains: list[float], spec: MetricSpec, *, binary: bool) -> _Tested:
     return _Tested("sign flips" if few else "paired t", delta, bounds, p_value)
 
 
-def _cases_needed(gains: list[float], margin: float | None) -> int | None:
+def _cases_needed(gains: list[float], margin: float | None, spec: MetricSpec) -> int | None:
     """How many more cases like these would let a run that changed nothing pass; None where unknown."""
     if not margin or len(gains) < 2:  # noqa: PLR2004  # no spread can be taken from one case
         return None
     centre = stats.exact_mean(gains)
     spread = math.sqrt(math.fsum((gain - centre) ** 2 for gain in gains) / (len(gains) - 1))
-    return max(1, stats.cases_needed_pass(spread, margin) - len(gains)) if spread > 0 else None
+    if spread == 0 and spec.range is None:
+        return None
+    width = 1.0 if spec.range is None else spec.range[1] - spec.range[0]
+    return max(1, stats.cases_needed_pass(spread / width, margin / width) - len(gains))
 
 
 def _regraded(

@@ -112,7 +112,9 @@ class Engine:
                     self._clock.sleep(self._wait(error, retries))
                     retries += 1
                     continue
-                trajectory = Trajectory(error=fault, agent=agent.identity)
+                # A time-out took at least its limit: latency must not look better for it.
+                limit = self._limits.seconds if isinstance(error, _TimeLimit) else None
+                trajectory = Trajectory(error=fault, agent=agent.identity, seconds=limit)
         return Trial(
             id=trial_id,
             case=case,

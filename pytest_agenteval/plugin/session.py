@@ -17,6 +17,7 @@ from pytest_agenteval.app.runs import (
     new_run_id,
     plan_of,
     run_folder,
+    versions,
     with_always_measured,
 )
 from pytest_agenteval.app.workspace import Workspace
@@ -55,6 +56,7 @@ def start(config: pytest.Config) -> None:
         started=clock.now(),
         mode=options.mode,
         candidate=options.agent or "",
+        versions=versions(),
     )
     folder = run_folder(workspace.settings, run.id)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_agenteval.errors import BaselineError
+from pytest_agenteval.errors import HistoryError
 from pytest_agenteval.model.baseline import Bar, Baseline
 from pytest_agenteval.model.run import Run, WeekValue
 from pytest_agenteval.pipeline.aggregate import Measured
@@ -39,7 +39,10 @@ class Drawn:
             return []
         names = sorted(self.this.estimates.keys() & self.last.estimates.keys())
         judged = [name for name in names if is_paired(spec := self.this.spec(name)) and spec.range is not None]
-        return [(self.last.measured(name), self.this.measured(name)) for name in judged]
+        try:
+            return [(self.last.measured(name), self.this.measured(name)) for name in judged]
+        except HistoryError:
+            return []  # what cannot be read is told among the suite's problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +75,8 @@ def draw(history: History, runs: Mapping[str, Run], suite: str, by_week: ByWeek)
 
 def reference_of(drawn: Drawn, baselines: Baselines, table: Mapping[str, Bar]) -> Reference:
     """The suite's baselines, and the bars that count: ``table`` has those of the settings."""
-    found, problems = {}, []
-    for metric in baselines.metrics(drawn.suite):
-        try:
-            baseline = baselines.read(drawn.suite, metric)
-        except BaselineError as error:
-            problems.append(without_folder(str(error), baselines.root))
-            continue
-        if baseline is not None:
-            found[metric] = baseline
+    found, unread = baselines.of_suite(drawn.suite)
+    problems = [without_folder(problem, baselines.root) for problem in unread.values()]
     gating = frozenset({*table, *found, ERROR_RATE})
     bars = {metric: effective_bar(table.get(metric), found.get(metric), metric) for metric in gating}
     return Reference(gating=gating, baselines=found, bars=bars, problems=tuple(problems))

@@ -14,6 +14,7 @@ from pytest_agenteval.model.change import Change
 from pytest_agenteval.model.codec import decode, encode, near
 from pytest_agenteval.model.estimate import CaseScores, Estimate
 from pytest_agenteval.model.score import MetricSpec
+from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.store.audit import Audit
 from pytest_agenteval.store.files import safe_name, write_atomically
 from pytest_agenteval.store.strict import line_at, parse_text, read_text
@@ -22,7 +23,7 @@ SCHEMA: Final = "agenteval-baseline/1"
 APPROVALS: Final = "approvals"
 """The folder beside the suites' own in which requests for approval lie."""
 
-_KEYS: Final = ("schema", "suite", "spec", "bar", "estimate", "approval", "cases")
+_KEYS: Final = ("schema", "suite", "spec", "bar", "estimate", "approval", "agent", "cases")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,24 @@ class Baselines:
             raise BaselineError(message)
         return baseline
 
+    def of_suite(self, suite: str) -> tuple[dict[str, Baseline], dict[str, str]]:
+        """The suite's baselines by metric; and by metric why others cannot be read."""
+        found: dict[str, Baseline] = {}
+        unread: dict[str, str] = {}
+        for metric in self.metrics(suite):
+            try:
+                baseline = self.read(suite, metric)
+            except BaselineError as error:
+                unread[metric] = str(error)
+                continue
+            if baseline is not None:
+                found[metric] = baseline
+        return found, unread
+
+    def folders(self) -> list[str]:
+        """The names of the suites' folders, without reading what is in them."""
+        return sorted({path.parent.name for path in self.root.glob("*/*.json")} - {APPROVALS})
+
     def all(self) -> list[Baseline]:
         """Each baseline, by suite and metric."""
         paths = [path for path in self.root.glob("*/*.json") if path.parent.name != APPROVALS]
@@ -114,6 +133,7 @@ def text_of(baseline: Baseline) -> str:
         "bar": encode(baseline.bar),
         "estimate": encode(baseline.estimate),
         "approval": encode(baseline.approval),
+        "agent": encode(baseline.agent),
     }
     lines = [f"  {_text(name)}: {_text(value)},\n" for name, value in head.items()]
     ids = sorted({*baseline.screen, *baseline.held_back})
@@ -133,6 +153,7 @@ def baseline_of(text: str, where: str) -> Baseline:
             bar=decode(Bar, data["bar"]),
             estimate=decode(Estimate, data["estimate"]),
             approval=decode(Approval, data["approval"]),
+            agent=decode(AgentIdentity, data["agent"]),
             screen={case: screen for case, row in rows.items() if (screen := _screen(row))},
             held_back={case: held_back for case, row in rows.items() if (held_back := _held_back(row))},
         )

@@ -13,6 +13,7 @@ from pytest_agenteval.contracts import Redactor
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.jsonvalue import JSON
 from pytest_agenteval.model.score import Score
+from pytest_agenteval.model.secrets import SECRETS, SHORTEST_SECRET, may_hold_secrets, passes_luhn
 from pytest_agenteval.model.trajectory import AgentIdentity, Fault, Step, Trajectory
 from pytest_agenteval.model.trial import Trial
 
@@ -21,34 +22,8 @@ SafeTrial = NewType("SafeTrial", Trial)
 
 _T = TypeVar("_T", Case, Trajectory, Step, Fault, AgentIdentity, Score, Trial)
 
-_SHORTEST_SECRET: Final = 8
 _SECRET_NAMES: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
 
-# Each alternative begins where a run of its own letters begins and has no nested repeats, so that the
-# search is linear in the text; the lookaheads demand a digit, which ordinary hyphenated words do not have.
-_SECRETS: Final = re.compile(
-    r"""
-    (?P<private_key> -----BEGIN\ [A-Z0-9 ]{0,40}PRIVATE\ KEY (?:\ BLOCK)?----- [\s\S]*?
-        (?: -----END\ [A-Z0-9 ]{0,40}PRIVATE\ KEY (?:\ BLOCK)?----- | \Z ) )
-  | (?P<access_key> (?<![A-Za-z0-9]) (?: AKIA | ASIA | ABIA | ACCA ) [A-Z0-9]{16} (?![A-Za-z0-9]) )
-  | (?P<token> (?<![A-Za-z0-9]) (?:
-        gh[opsur]_[A-Za-z0-9]{36,} | github_pat_[A-Za-z0-9_]{22,} | glpat-[A-Za-z0-9_-]{20,}
-      | xox[abeoprs]-[A-Za-z0-9-]{10,} | AIza[A-Za-z0-9_-]{35} | npm_[A-Za-z0-9]{36} | hf_[A-Za-z0-9]{30,}
-      | pypi-[A-Za-z0-9_-]{50,} | SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}
-      | [sr]k_(?:live|test)_[A-Za-z0-9]{16,} | sk-(?=[A-Za-z_-]{0,80}[0-9])[A-Za-z0-9_-]{20,} ) )
-  | (?P<jwt> (?<![A-Za-z0-9_-]) eyJ[A-Za-z0-9_-]{8,} \. eyJ[A-Za-z0-9_-]{8,} \. [A-Za-z0-9_-]* )
-  | (?P<bearer_token> \b[Bb](?:earer|EARER) [ \t]{1,4}
-        (?=[A-Za-z._~+/-]{0,80}[0-9]) [A-Za-z0-9._~+/-]{16,} ={0,2} )
-  | (?P<url_password> (?<=://) [^\s/?\#:@]{0,128} : [^\s/?\#@]{1,256} (?=@) )
-    """,
-    re.VERBOSE,
-)
-# A text without any of these has no match, which is found out in a hundredth of the time.
-_HINTS: Final = (
-    *("-----BEGIN", "AKIA", "ASIA", "ABIA", "ACCA", "gho_", "ghp_", "ghs_", "ghu_", "ghr_", "github_pat_"),
-    *("glpat-", "xox", "AIza", "npm_", "hf_", "pypi-", "SG.", "k_live_", "k_test_", "sk-"),
-    *("eyJ", "earer", "EARER", "://"),
-)
 # The first digit stands before the look behind it, so that the search leaps from digit to digit.
 _CARD: Final = re.compile(r"[2-6](?<![0-9.+-].)(?:[ -]?[0-9]){12,18}(?![0-9])")
 _PERSONAL: Final = re.compile(
@@ -67,10 +42,10 @@ def secret_patterns(text: str) -> str:
     >>> secret_patterns("see https://bot:hunter2@host.example/x")
     'see https://[redacted:url_password]@host.example/x'
     """
-    if len(text) < _SHORTEST_SECRET:
+    if len(text) < SHORTEST_SECRET:
         return text  # the commonest texts are too short for any of them
-    if any(map(text.__contains__, _HINTS)):
-        text = _SECRETS.sub(_marked, text)
+    if may_hold_secrets(text):
+        text = SECRETS.sub(_marked, text)
     return _CARD.sub(_card, text)
 
 
@@ -91,7 +66,7 @@ def environment_secrets(environ: Mapping[str, str]) -> Redactor:
     """
     names: dict[str, str] = {}
     for name, value in sorted(environ.items()):
-        if _SECRET_NAMES.search(name) and len(value) >= _SHORTEST_SECRET:
+        if _SECRET_NAMES.search(name) and len(value) >= SHORTEST_SECRET:
             for form in (value, json.dumps(value)[1:-1], quote(value, safe="")):
                 names.setdefault(form, name)
     longest_first = sorted(names, key=lambda form: (-len(form), form))
@@ -210,10 +185,8 @@ def _marked(found: re.Match[str]) -> str:
 
 
 def _card(found: re.Match[str]) -> str:
-    """The mark if the check digit is right (ISO/IEC 7812-1, Luhn): of other numbers, nine in ten are not."""
-    digits = [int(letter) for letter in reversed(found[0]) if letter.isdigit()]
-    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
-    return found[0] if (sum(digits[::2]) + sum(doubled)) % 10 else "[redacted:card_number]"
+    """The mark if the check digit is right: of other numbers, nine in ten are not."""
+    return "[redacted:card_number]" if passes_luhn(found[0]) else found[0]
 
 
 def _encodable(text: str) -> str:

@@ -249,3 +249,31 @@ def test_a_verdict_that_cannot_be_written_is_an_integrity_error(workspace: Works
     blocked = project(tmp_path, '\nwork = "pyproject.toml"\n')
     with pytest.raises(IntegrityError, match="could not be written"):
         write_verdict(judged, 0, "merge", blocked)
+
+
+def test_a_suite_of_a_parametrised_agent_that_is_gone_is_4(tmp_path: Path) -> None:
+    settings = gate("success = { floor = 0.5, margin = 0.05 }", "refunds")
+    made = project(tmp_path, settings)
+    for suite in ("refunds[new]", "refunds[old]"):
+        run(made, cases(50, 10, suite=suite))
+        approved(made, suite)
+    judged = run(made, cases(50, 10, suite="refunds[new]"))
+    assert outcomes(judged)["success"] == "pass"
+    assert judged.code == exits.USAGE
+    assert "suite refunds[old] has a baseline, but no trial in this run" in judged.causes[0].text
+
+
+@pytest.mark.parametrize(
+    ("metric", "bar", "said"),
+    [
+        ("tokens", "{}", "set a floor, a ceiling or a margin"),
+        ("latency_seconds", "{ margin = 0.5 }", "set a floor or a ceiling"),
+    ],
+)
+def test_a_gating_metric_of_which_no_value_could_fail_is_4(tmp_path: Path, metric: str, bar: str, said: str) -> None:
+    made = project(tmp_path, gate(f"success = {{ floor = 0.5 }}\n{metric} = {bar}"))
+    judged = run(made, cases(50, 10))
+    assert exits.USAGE in codes(judged)
+    [told] = [cause.text for cause in judged.causes if cause.code == exits.USAGE]
+    assert told.startswith(f"refunds/{metric} gates, but nothing says how much is too much")
+    assert said in told

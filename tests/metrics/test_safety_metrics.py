@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_agenteval.metrics import no_personal_data, no_secrets, score_trial
-from pytest_agenteval.metrics.safety import iban_checksum, luhn, personal_data
+from pytest_agenteval.metrics.safety import iban_checksum, personal_data
+from pytest_agenteval.model.secrets import passes_luhn
 from tests.metrics.trials import DATA, hostile, trial
 
 KINDS = {
@@ -108,7 +109,7 @@ def test_on_labelled_texts_all_but_phones_are_found_and_nothing_false() -> None:
 
 @given(digits=st.from_regex(r"\A[0-9]{12,18}\Z"))
 def test_just_one_check_digit_makes_a_number_pass_luhn(digits: str) -> None:
-    assert sum(luhn(digits + check) for check in "0123456789") == 1
+    assert sum(passes_luhn(digits + check) for check in "0123456789") == 1
 
 
 @given(country=st.from_regex(r"\A[A-Z]{2}\Z"), account=st.from_regex(r"\A[A-Z0-9]{11,30}\Z"))

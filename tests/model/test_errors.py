@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from pytest_agenteval import errors
-from pytest_agenteval.contracts import Agent, BulkMetric, Call, Metric
+from pytest_agenteval.contracts import Agent, Call, Metric
 from pytest_agenteval.model.case import Case
 
 CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
@@ -40,4 +40,3 @@ def test_the_contracts_are_met_by_what_comes_with_the_project() -> None:
     for metric in built_in_metrics():
         checked: Metric = metric
         assert checked.spec.name
-        assert not isinstance(metric, BulkMetric)

@@ -202,12 +202,6 @@ def test_equal_answers_are_those_that_differ_in_time_and_cost_alone(made: Trajec
     assert Trajectory(output=[made.output, "x"]).content_digest != made.content_digest
 
 
-def test_another_model_or_prompt_is_another_system() -> None:
-    systems = [AgentIdentity(), AgentIdentity(model="a"), AgentIdentity(prompt="a"), AgentIdentity(tools="a")]
-    told = {trial(trajectory=Trajectory(output="x", agent=one)).system_fingerprint for one in systems}
-    assert len(told) == 4
-
-
 def test_the_worst_and_best_value_follow_the_direction() -> None:
     higher, lower = spec(), spec(better="lower", range=(0.0, 5.0))
     assert (higher.worst, higher.best, lower.worst, lower.best) == (0.0, 1.0, 5.0, 0.0)

@@ -177,9 +177,9 @@ def test_of_a_judge_or_a_clock_it_cannot_be_said_that_it_changed(spec: MetricSpe
 
 @pytest.mark.parametrize(
     ("gains", "margin", "known"),
-    [([0.1, -0.1, 0.0], 0.02, True), ([0.0, 0.0], 0.02, False), ([0.1], 0.02, False), ([0.1, -0.1], None, False)],
+    [([0.1, -0.1, 0.0], 0.02, True), ([0.0, 0.0], 0.02, True), ([0.1], 0.02, False), ([0.1, -0.1], None, False)],
 )
-def test_how_many_cases_would_settle_it_is_told_where_there_is_a_spread(
+def test_how_many_cases_would_settle_it_is_told_from_two_cases_on(
     gains: list[float], margin: float | None, known: bool
 ) -> None:
     before = measured({f"c{n}": [0.5] for n in range(len(gains))}, BOUNDED)

@@ -108,7 +108,7 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
         lambda: gated(fewer(40), fewer(40)),
         "from 1.0000 to 1.0000, on 40 common cases +0.0000 [-0.0634, 0.0634], 0 fell, 0 rose (one-sided p = 1.0000); "
         "a loss of the margin 0.0200 can be neither shown nor excluded",
-        "More cases, more repeats or a wider margin would settle it",
+        "About 93 more cases like these would settle it, or more repeats, or a wider margin",
     ),
     "inconclusive: partial": (
         lambda: replace(gated(OLD, OLD), partial=True),

@@ -73,4 +73,5 @@ def baseline(suite: str = "refunds", metric: str = "success") -> Baseline:
         held_back={"a": CaseScores(fingerprint="f1", values=(1.0,), answers=("z",))},
         estimate=Estimate(suite=suite, metric=metric, n=2, value=0.4166666666666667, low=0.1, high=0.9, method="t"),
         approval=Approval(by="dana", at=AT, reason="first release", run="01JD"),
+        agent=AgentIdentity(name="desk", version="2"),
     )
