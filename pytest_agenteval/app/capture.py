@@ -16,7 +16,7 @@ from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.change import Change
 from pytest_agenteval.model.codec import encode
 from pytest_agenteval.model.jsonvalue import JSON, canonical, digest, parse
-from pytest_agenteval.store.casefiles import append_case, read_cases
+from pytest_agenteval.store.casefiles import append_case, read_cases, refuse_near_misses
 from pytest_agenteval.store.files import safe_name
 from pytest_agenteval.store.redaction import Redaction
 
@@ -46,12 +46,12 @@ def capture(workspace: Workspace, registry: Registry, wanted: Capture) -> tuple[
 
     Raises CaseError where the source cannot be found or read, or the case is there already.
     """
-    found = _LINE.match(wanted.source)
+    found, expect = _LINE.match(wanted.source), wanted.expect
     if found:
         suite, given, provenance = _from_line(Path(found["file"]), int(found["line"]))
     else:
         trial = workspace.history.find_trial(wanted.source)
-        suite, given = trial.case.suite.partition("[")[0], trial.case.input
+        suite, given, expect = trial.case.suite.partition("[")[0], trial.case.input, expect or trial.case.expect
         provenance = {"trial": trial.id, "case": trial.case.id, "at": encode(trial.at)}
     suite = wanted.suite or suite
     if not suite:
@@ -62,7 +62,7 @@ def capture(workspace: Workspace, registry: Registry, wanted: Capture) -> tuple[
         id=wanted.case_id or f"{wanted.failure_mode.lower()}-{digest(given, length=8)}",
         suite=suite,
         input=redaction.value(given),
-        expect=_redacted(redaction, wanted.expect),
+        expect=_redacted(redaction, expect),
         tags=wanted.tags,
         failure_mode=wanted.failure_mode,
         provenance=_redacted(redaction, {**provenance, "captured_at": encode(wanted.at), "reason": wanted.reason}),
@@ -96,6 +96,11 @@ def parse_expectations(words: Sequence[str]) -> dict[str, JSON]:
             message = f"--expect {key}=… is given twice; give it once, several values as {key}=first,second"
             raise CaseError(message)
         found[key] = _value(key, text)
+    try:
+        refuse_near_misses(found)
+    except InvalidValue as error:
+        message = f"--expect: {error}"
+        raise CaseError(message) from error
     return found
 
 

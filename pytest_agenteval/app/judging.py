@@ -11,6 +11,7 @@ from pytest_agenteval.app.settings import TABLE
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import AgentEvalError
 from pytest_agenteval.model.baseline import Bar
+from pytest_agenteval.model.codec import near
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.score import MetricSpec
@@ -74,6 +75,7 @@ def judge_run(run: Run, trials: Sequence[Trial], plan: Plan, workspace: Workspac
         sorted([*judge(gated, Policy(mode=options.gate)), *ungated], key=lambda one: (one.suite, one.metric))
     )
     causes += [Cause(code=exits.USAGE, text=problem) for problem in _vanished(suites, partial, workspace)]
+    causes += [Cause(code=exits.USAGE, text=problem) for problem in _misspelt(suites, workspace)]
     causes += _causes(verdicts, partial, options)
     estimates = tuple(one.estimate for suite in suites for one in measured[suite])
     run = replace(run, partial=partial, specs=plan.specs, recorded=_recorded(ordered, run.started))
@@ -121,8 +123,19 @@ def _gated(
             )
             continue
         gated.append(Gated(measured=by_name[name], bar=bar, baseline=baseline, loosened=loosened, partial=partial))
-    nothing = [] if partial or unread or set(names) - {ERROR_RATE} else [_nothing_gates(suite)]
+    nothing = [] if partial or unread or set(names) - {ERROR_RATE} else [_nothing_gates(suite, measured)]
     return gated, nothing, problems
+
+
+def _misspelt(suites: Sequence[str], workspace: Workspace) -> list[str]:
+    """Suites named in the settings that there are not, and whose names are nearly those of some that ran."""
+    ran = sorted({*suites, *(suite.partition("[")[0] for suite in suites)})
+    folder = workspace.settings.path("suite_folder")
+    return [
+        f"[{TABLE}.suites.{name}] is of no suite{hint}. Correct the name, or remove the table"
+        for name in workspace.settings.suites
+        if name not in ran and not (folder / name.partition("[")[0]).is_dir() and (hint := near(name, ran))
+    ]
 
 
 def held_to_nothing(spec: MetricSpec, bar: Bar) -> bool:
@@ -143,13 +156,16 @@ def _vanished(suites: Sequence[str], partial: Sequence[str], workspace: Workspac
     ]
 
 
-def _nothing_gates(suite: str) -> Verdict:
+def _nothing_gates(suite: str, measured: Sequence[Measured]) -> Verdict:
+    could = [one.spec.name for one in measured if one.estimate.n and one.spec.range is not None and is_paired(one.spec)]
+    named = sorted(set(could) - {ERROR_RATE}, key=lambda name: (name != "success", name))
+    approve = f"pytest-agenteval baseline approve {suite} --metric {named[0]} --reason '…'" if named else ""
     return Verdict(
         suite=suite,
         metric="*",
         outcome=Outcome.NO_BASELINE,
         message="no metric of this suite gates, so nothing stops a regression",
-        next_step=f"Choose one: pytest-agenteval baseline approve {suite} --metric success --reason '…'",
+        next_step=f"Choose one: {approve}" if named else "Name a metric in metrics= that has a value here",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -48,12 +49,12 @@ class BuiltIn:
 class Registry:
     """Asks the plug-ins. A plug-in that names what another has already named is an error."""
 
-    def __init__(self, plugins: Iterable[object] = (), modules: Iterable[str] = ()) -> None:
+    def __init__(self, plugins: Iterable[object] = (), modules: Iterable[str] = (), root: str | None = None) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._manager.register(BuiltIn())
         self._manager.load_setuptools_entrypoints("pytest_agenteval")
-        for plugin in [*plugins, *map(_imported, modules)]:
+        for plugin in [*plugins, *(_imported(name, root) for name in modules)]:
             if not self._manager.is_registered(plugin):
                 _refuse_unmarked(self._manager, plugin)
                 self._manager.register(plugin)
@@ -133,7 +134,10 @@ def _refuse_unknown(manager: pluggy.PluginManager) -> None:
         raise UsageError(message) from error
 
 
-def _imported(name: str) -> object:
+def _imported(name: str, root: str | None) -> object:
+    """The module; one that lies in the project's root is found there, wherever the command is typed."""
+    if root is not None and root not in sys.path:
+        sys.path.append(root)
     try:
         return importlib.import_module(name)
     except Exception as error:  # a module may raise anything while it is read

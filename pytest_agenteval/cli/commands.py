@@ -59,7 +59,8 @@ def show(options: argparse.Namespace) -> int:
     names = [options.metric] if options.metric else baselines.metrics(options.suite)
     found = [baseline for name in names if (baseline := baselines.read(options.suite, name)) is not None]
     if not found:
-        message = f"suite {options.suite!r} has no baseline {options.metric or ''}. Make one by baseline approve"
+        of_metric = f" of {options.metric}" if options.metric else ""
+        message = f"suite {options.suite!r} has no baseline{of_metric}. Make one by baseline approve"
         raise BaselineError(message)
     for baseline in found:
         approval = baseline.approval
@@ -189,7 +190,7 @@ def _workspace(options: argparse.Namespace) -> Workspace:
 
 
 def _registry(workspace: Workspace) -> Registry:
-    return Registry(modules=workspace.settings.plugins)
+    return Registry(modules=workspace.settings.plugins, root=workspace.settings.root)
 
 
 def _agent_words(agent: AgentIdentity) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
         prog="pytest-agenteval",
         description="Baselines, history, reports and captured cases of pytest --agent-eval.",
     )
+    top.add_argument("--version", action="version", version=f"pytest-agenteval {metadata.version('pytest-agenteval')}")
     top.add_argument("--root", type=Path, default=Path(), help="the project's folder (default: this one)")
     parts = top.add_subparsers(required=True, metavar="COMMAND")
     _baseline(parts.add_parser("baseline", help="approve, show, compare and list baselines"))

@@ -29,11 +29,12 @@ class AgentIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why there is no output: the agent erred, or its infrastructure did."""
+    """Why there is no output: the agent erred, or its infrastructure did; and the line it did so at, if known."""
 
     kind: Literal["agent", "infrastructure"]
     type: str
     message: str
+    where: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:

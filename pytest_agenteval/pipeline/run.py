@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, cast
 
@@ -166,7 +167,8 @@ class Engine:
     def _fault(self, error: Exception) -> Fault:
         kind = "infrastructure" if is_infrastructure(error, self._limits.infrastructure) else "agent"
         text = str(error)[:_LONGEST_MESSAGE] or type(error).__name__
-        return Fault(kind=cast(Any, kind), type=type(error).__name__.lstrip("_"), message=text)
+        name = type(error).__name__.lstrip("_")
+        return Fault(kind=cast(Any, kind), type=name, message=text, where=_place_of(error))
 
     def _wait(self, error: Exception, retries: int) -> float:
         wait: float = self._limits.backoff * 2**retries
@@ -203,6 +205,17 @@ def _passing_status(error: BaseException) -> bool:
             if isinstance(status, int) and (status in _PASSING_STATUS or status in _SERVER_ERRORS):
                 return True
     return False
+
+
+def _place_of(error: BaseException) -> str:
+    """'conftest.py:12 in agent', the innermost line that is not ours; the folder is of no use elsewhere."""
+    place, step = "", error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if not str(step.tb_frame.f_globals.get("__name__", "")).startswith(("pytest_agenteval.", "concurrent.")):
+            place = f"{Path(code.co_filename).name}:{step.tb_lineno} in {code.co_name}"
+        step = step.tb_next
+    return place
 
 
 class _TimeLimit(Exception):  # named for what the user reads

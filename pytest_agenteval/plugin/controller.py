@@ -114,7 +114,7 @@ class Controller:
         self._conclude(judged, own)
         session.exitstatus = self._exit_code
         session.testscollected += len(judged.verdicts)  # the terminal counts its percentages against this
-        verdictreports.publish(self._config, judged, self._workspace, self._options.gate)
+        verdictreports.publish(self._config, judged, self._workspace, self._options)
         self._registry.observe("agenteval_run_judged", run=judged.finished.run, verdicts=judged.verdicts)
 
     def _own_code(self, session: pytest.Session) -> int:

@@ -42,15 +42,6 @@ class Items:
         """The case of the item."""
         return agenteval_job.case
 
-    @pytest.fixture(scope="session")
-    def agent(self) -> object:
-        """Your agent: override this fixture in your conftest.py."""
-        pytest.fail(
-            "no agent: define the fixture 'agent' in a conftest.py (any callable, or connect(…)), "
-            "or name one by --agent-eval-agent",
-            pytrace=False,
-        )
-
     @pytest.fixture
     def trial(self, agenteval_job: Job, agent: object) -> Trial:
         """The finished trial of the item: the agent has been called by the time the body runs."""

@@ -27,7 +27,7 @@ from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.trial import TrialKey
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.run import SystemClock
-from pytest_agenteval.plugin import collect, distribution
+from pytest_agenteval.plugin import collect, default_agent, distribution
 from pytest_agenteval.plugin.cases import JOB
 from pytest_agenteval.store.files import refusals_of
 
@@ -46,7 +46,9 @@ def start(config: pytest.Config) -> None:
     clock = SystemClock()
     try:
         workspace = Workspace.at(config.rootpath)
-        registry = Registry(_hook_plugins(config, _roots(config, workspace)), workspace.settings.plugins)
+        registry = Registry(
+            _hook_plugins(config, _roots(config, workspace)), workspace.settings.plugins, workspace.settings.root
+        )
         options = _options(config)
         _ = registry.metrics  # a name that two plug-ins give is told now
     except AgentEvalError as error:
@@ -62,6 +64,9 @@ def start(config: pytest.Config) -> None:
     try:
         with refusals_of(folder, "made"):
             folder.mkdir(parents=True, exist_ok=True)
+            ignore = workspace.settings.path("work") / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("# Made anew by each run: not for git.\n*\n", "utf-8")
         if distribution.distributes(config):
             distribution.start(config, run.id, workspace.settings)
         else:
@@ -70,6 +75,7 @@ def start(config: pytest.Config) -> None:
             collector = Collector(config, workspace, registry, options, trials)
             config.pluginmanager.register(collector, "agenteval-collector")
             config.pluginmanager.register(Items(config, trials), "agenteval-items")
+            config.pluginmanager.register(default_agent, "agenteval-default-agent")
     except IntegrityError as error:
         pytest.exit(str(error), returncode=exits.INTEGRITY)
     if not distribution.is_worker(config):

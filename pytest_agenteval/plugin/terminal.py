@@ -10,6 +10,9 @@ from pytest_agenteval.app.judging import Judged, estimates_by_suite
 from pytest_agenteval.app.registry import ALWAYS_MEASURED
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.jsonvalue import JSON, canonical
+from pytest_agenteval.model.score import Score
+from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
 from pytest_agenteval.model.visible import one_line, visible
 from pytest_agenteval.pipeline import exits
@@ -18,6 +21,8 @@ from pytest_agenteval.pipeline.words import counted, number
 _HEADER = ("metric", "cases", "value", "95 % interval", "verdict")
 _MOST_REASONS = 3
 _MOST_ERRORS = 10
+_MOST_FAILING = 3
+_SUCCESS = "success"
 
 
 def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int, workspace: Workspace) -> None:
@@ -34,9 +39,11 @@ def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int,
             reporter.line(f"  {visible(line)}")
         if untold:
             reporter.line(f"  the agent does not tell: {', '.join(untold)}")
-        for name, reasons in judged.not_evaluated.items():
-            if name.startswith(f"{suite}/") and (suite, name.removeprefix(f"{suite}/")) in verdicts:
-                _not_evaluated(reporter, name, list(reasons.items()))
+        for estimate in told:
+            name = f"{suite}/{estimate.metric}"
+            if not estimate.n or (suite, estimate.metric) in verdicts:
+                _not_evaluated(reporter, name, list(judged.not_evaluated.get(name, {}).items()))
+        _failing(reporter, judged.finished.of_suite(suite), told)
     _errors(reporter, judged)
     for verdict in judged.verdicts:
         _tell(reporter, verdict)
@@ -71,6 +78,37 @@ def _not_evaluated(reporter: pytest.TerminalReporter, name: str, reasons: list[t
         reporter.line(f"  … and on {len(reasons) - _MOST_REASONS} more cases")
 
 
+def _failing(reporter: pytest.TerminalReporter, trials: Sequence[Trial], told: Sequence[Estimate]) -> None:
+    """The first trials that do not succeed, with what was expected and what was answered."""
+    if not any(estimate.metric == _SUCCESS for estimate in told):
+        return
+    failing = [trial for trial in trials if trial.error is None and _is_worst(trial.score(_SUCCESS))]
+    most = len(failing) if reporter.config.get_verbosity() > 0 else _MOST_FAILING
+    for trial in failing[:most]:
+        score = trial.score(_SUCCESS)
+        unmet = score.evidence.get("unmet", []) if score is not None else []
+        keys = [str(key) for key in unmet] if isinstance(unmet, list) else []
+        due = [f"{key} {_shown(trial.case.expect.get(key), 60)}" for key in keys]
+        said = _shown(trial.output, 80)
+        which = trial.case.id if trial.attempt == 1 else f"{trial.case.id}, attempt {trial.attempt}"
+        expected = f"due {'; '.join(due)}; " if due else ""
+        reporter.line(f"  no success on {which}: {expected}answered {said}")
+    if len(failing) > most:
+        reporter.line(f"  … and on {len(failing) - most} more (all with -v)")
+
+
+def _shown(value: JSON, longest: int) -> str:
+    return (
+        f'"{one_line(value, longest=longest)}"'
+        if isinstance(value, str)
+        else one_line(canonical(value), longest=longest)
+    )
+
+
+def _is_worst(score: Score | None) -> bool:
+    return score is not None and score.value is not None and not score.value
+
+
 def _errors(reporter: pytest.TerminalReporter, judged: Judged) -> None:
     """What the agents and their providers came to: such an item has no other place to say it."""
     erred = [trial for trial in judged.finished.trials if trial.error is not None]
@@ -79,7 +117,8 @@ def _errors(reporter: pytest.TerminalReporter, judged: Judged) -> None:
         fault = trial.error
         assert fault is not None  # picked for it
         which = f"{suite}/{case}" if attempt == 1 else f"{suite}/{case}, attempt {attempt}"
-        reporter.line(f"  {fault.kind} error on {which}: {one_line(f'{fault.type}: {fault.message}')}")
+        place = f" ({visible(fault.where)})" if fault.where else ""
+        reporter.line(f"  {fault.kind} error on {which}: {one_line(f'{fault.type}: {fault.message}')}{place}")
     if len(erred) > _MOST_ERRORS:
         reporter.line(f"  … and {len(erred) - _MOST_ERRORS} more errors")
 

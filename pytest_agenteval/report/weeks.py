@@ -9,6 +9,7 @@ from pytest_agenteval.errors import HistoryError
 from pytest_agenteval.model.codec import near
 from pytest_agenteval.model.run import Run, WeekValue
 from pytest_agenteval.model.trajectory import AgentIdentity
+from pytest_agenteval.pipeline.aggregate import Measured
 from pytest_agenteval.report.against import Verdicts, verdicts_of
 from pytest_agenteval.report.calendar import monday_of, weeks_between, weeks_from
 from pytest_agenteval.report.drawn import (
@@ -88,11 +89,12 @@ def _names(name: str, suite: str) -> bool:
 
 def _suite_view(drawn: Drawn, reference: Reference, verdicts: Verdicts, report_week: str) -> SuiteView:
     this, last = drawn.this, drawn.last
+    judged = [one.verdict for one in verdicts.since.values()] if last else list(verdicts.gate.values())
     moved = {
         case
-        for (suite, _), one in verdicts.since.items()
-        if suite == drawn.suite and one.verdict.comparison
-        for case in (*one.verdict.comparison.lost, *one.verdict.comparison.won)
+        for verdict in judged
+        if verdict.suite == drawn.suite and verdict.comparison
+        for case in (*verdict.comparison.lost, *verdict.comparison.won)
     }
     now, problem = this.some(moved)
     before, last_problem = last.some(moved) if last else (SuiteExcerpt(), "")
@@ -122,11 +124,16 @@ def _metric_view(
     fell: tuple[CaseChange, ...] = ()
     rose: tuple[CaseChange, ...] = ()
     verdict = None
+    before, now = (by_case(excerpt.trials) for excerpt in excerpts)
+    baseline = reference.baselines.get(metric)
     if compared is not None:
         verdict = as_week_verdict(compared.verdict, drawn.last.week if drawn.last else "", compared.margin)
         if verdict.comparison is not None:
-            before, now = (by_case(excerpt.trials) for excerpt in excerpts)
             fell, rose = case_changes(spec, verdict.comparison, (compared.before, before), (compared.now, now))
+    elif drawn.last is None and gate is not None and gate.comparison is not None and baseline is not None:
+        # In its first week a suite has moved from its baseline, which keeps values and no answers.
+        approved = Measured(suite=drawn.suite, spec=spec, estimate=baseline.estimate, cases=baseline.screen)
+        fell, rose = case_changes(spec, gate.comparison, (approved, {}), (drawn.this.measured(metric), now))
     return MetricView(
         spec=spec,
         this=drawn.this.estimates[metric],
@@ -136,7 +143,7 @@ def _metric_view(
         against_last=verdict.comparison if verdict else None,
         verdict_vs_last=verdict,
         improved=verdicts.improved(key),
-        baseline=reference.baselines.get(metric),
+        baseline=baseline,
         against_baseline=gate.comparison if gate else None,
         verdict_vs_baseline=gate,
         weeks=_weeks(drawn, metric),

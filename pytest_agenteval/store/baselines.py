@@ -23,7 +23,8 @@ SCHEMA: Final = "agenteval-baseline/1"
 APPROVALS: Final = "approvals"
 """The folder beside the suites' own in which requests for approval lie."""
 
-_KEYS: Final = ("schema", "suite", "spec", "bar", "estimate", "approval", "agent", "cases")
+_KEYS: Final = ("schema", "suite", "spec", "bar", "estimate", "approval", "cases")
+_OPTIONAL: Final = ("agent",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,7 @@ def baseline_of(text: str, where: str) -> Baseline:
             bar=decode(Bar, data["bar"]),
             estimate=decode(Estimate, data["estimate"]),
             approval=decode(Approval, data["approval"]),
-            agent=decode(AgentIdentity, data["agent"]),
+            agent=decode(AgentIdentity, data.get("agent", {})),
             screen={case: screen for case, row in rows.items() if (screen := _screen(row))},
             held_back={case: held_back for case, row in rows.items() if (held_back := _held_back(row))},
         )
@@ -178,7 +179,7 @@ def _refuse_other_shape(data: object, where: str) -> None:
         message = f"{where}: its schema is {schema!r:.80}, and {SCHEMA!r} is what can be read. {step}"
         raise BaselineError(message)
     assert isinstance(data, Mapping)
-    wrong = [f"unknown key {key!r}{near(key, _KEYS)}" for key in data if key not in _KEYS]
+    wrong = [f"unknown key {key!r}{near(key, _KEYS)}" for key in data if key not in (*_KEYS, *_OPTIONAL)]
     wrong += [f"the key {key!r} is missing" for key in _KEYS if key not in data]
     if not wrong and not (isinstance(data["cases"], Mapping) and isinstance(data["suite"], str)):
         wrong = ["'cases' is an object by case id, and 'suite' a text"]

@@ -36,7 +36,7 @@ EXPECTATIONS: Final = (
 )
 """The keys of ``expect`` that built-in metrics read; others are for metrics of one's own."""
 
-_NEAR_MISS: Final = 0.84  # "contain" and "output_" are slips; "tone" is a key of one's own
+_NEAR_MISS: Final = 0.8  # "contain" and "output_" are slips; "tone" is a key of one's own
 _CASES_OBJECT: Final = re.compile(r'\s*\{\s*"cases"\s*:\s*')
 _CSV_COLUMNS: Final = ("id", "input", "tags", "failure_mode")
 
@@ -138,7 +138,7 @@ def _checked(row: object) -> dict[str, Any]:
         message = f"tags must be a list of texts, not {row['tags']!r:.80}; quote what looks like a number"
         raise InvalidValue(message)
     fields = {key: value for key, value in row.items() if value is not None or key == "input"}
-    _refuse_near_misses(fields.get("expect", {}))
+    refuse_near_misses(fields.get("expect", {}))
     return fields
 
 
@@ -153,7 +153,8 @@ _KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
 }
 
 
-def _refuse_near_misses(expect: Mapping[str, JSON]) -> None:
+def refuse_near_misses(expect: Mapping[str, JSON]) -> None:
+    """Refuse a key that is nearly one that a metric reads. Raises InvalidValue with the near match."""
     for key in expect:
         if key not in EXPECTATIONS and (hint := near(key, EXPECTATIONS, cutoff=_NEAR_MISS)):
             message = f"no metric would read the expectation {key!r}{hint}"

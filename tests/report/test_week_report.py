@@ -344,3 +344,16 @@ def test_weeks_are_counted_as_the_calendar_counts_them(day: object, count: int) 
 )
 def test_a_week_is_said_in_days(week: str, words: str) -> None:
     assert days_of(week) == words
+
+
+def test_in_its_first_week_a_suite_shows_the_cases_that_fell_from_the_baseline(tmp_path: Path) -> None:
+    approved = made.finished(W52, made.passing(40))
+    store = made.approve(tmp_path, approved, "refunds", made.SUCCESS, Bar(margin=0.05))
+    names = [trial.case.id for trial in approved.trials]
+    worse = [made.trial(name, {"success": place >= 12}) for place, name in enumerate(names)]
+    view = week_report(made.history(tmp_path, made.finished(W53, worse)), store, now=made.NOW)
+    metric = only(view)
+    assert metric.last is None
+    assert [change.case for change in metric.fell] == names[:12]
+    assert {(change.before, change.now, change.said_before) for change in metric.fell} == {(1.0, 0.0, "")}
+    assert all(change.said_now for change in metric.fell)

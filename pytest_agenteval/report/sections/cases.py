@@ -58,11 +58,12 @@ def _by_case(moved: Sequence[tuple[MetricView, tuple[CaseChange, ...]]]) -> list
 def _pair(view: SuiteView, change: CaseChange, facts: list[str], *, fell: bool) -> Pair:
     mode = [f"failure mode {change.failure_mode}"] if change.failure_mode else []
     tags = [f"tagged {', '.join(change.tags)}"] if change.tags else []
+    then = f"Answered in {view.last_week}" if view.last_week else "As approved (a baseline keeps no answers)"
     tones: tuple[Tone, Tone] = ("good", "bad") if fell else ("bad", "good")
     return Pair(
         title=change.case,
         facts=(*facts, *mode, *tags, *([f"trial {change.trial}"] if change.trial else [])),
         asked=Excerpt(label="Asked", text=change.asked) if change.asked else None,
-        before=Excerpt(label=f"Answered in {view.last_week}", text=change.said_before, tone=tones[0]),
+        before=Excerpt(label=then, text=change.said_before, tone=tones[0]),
         now=Excerpt(label=f"Answered in {view.week}", text=change.said_now, tone=tones[1]),
     )
