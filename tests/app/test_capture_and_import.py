@@ -337,3 +337,8 @@ def test_an_expectation_given_twice_is_refused_and_not_half_forgotten() -> None:
 def test_several_words_are_one_expectation() -> None:
     assert parse_expectations(["output=yes", "calls=a"]) == {"output": "yes", "calls": ["a"]}
     assert parse_expectations([]) == {}
+
+
+def test_an_expectation_that_is_nearly_one_that_a_metric_reads_is_refused() -> None:
+    with pytest.raises(CaseError, match="'outptu'; did you mean 'output'"):
+        parse_expectations(["outptu=yes"])

@@ -277,3 +277,10 @@ def test_a_gating_metric_of_which_no_value_could_fail_is_4(tmp_path: Path, metri
     [told] = [cause.text for cause in judged.causes if cause.code == exits.USAGE]
     assert told.startswith(f"refunds/{metric} gates, but nothing says how much is too much")
     assert said in told
+
+
+def test_a_suite_of_the_settings_that_is_nearly_one_that_ran_is_4(tmp_path: Path) -> None:
+    made = project(tmp_path, gate("success = { floor = 0.5 }", "refnds"))
+    judged = run(made, cases(50, 10))
+    assert exits.USAGE in codes(judged)
+    assert any("refnds] is of no suite; did you mean 'refunds'?" in cause.text for cause in judged.causes)

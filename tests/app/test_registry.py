@@ -202,3 +202,30 @@ def test_the_hooks_that_must_answer_are_specifications_alone() -> None:
             getattr(hookspecs, name)()
     with pytest.raises(NotImplementedError):
         hookspecs.agenteval_agent("x", {})
+
+
+def test_a_module_in_the_projects_root_is_found_wherever_the_command_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a_plugin_of_the_root.py").write_text("", "utf-8")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert Registry(modules=["a_plugin_of_the_root"], root=str(tmp_path)).metrics
+
+
+def test_a_hook_without_its_decorator_is_refused() -> None:
+    class Forgetful:
+        def agenteval_metrics(self) -> list[object]:
+            return []
+
+    with pytest.raises(UsageError, match=r"agenteval_metrics in .* is not decorated: put @hookimpl"):
+        Registry([Forgetful()])
+
+
+def test_a_misspelt_hook_is_refused_with_the_names_there_are() -> None:
+    class Misspelt:
+        @hookspecs.hookimpl
+        def agenteval_metrix(self) -> list[object]:
+            return []
+
+    with pytest.raises(UsageError, match=r"agenteval_metrix.*The hooks are"):
+        Registry([Misspelt()])

@@ -98,3 +98,9 @@ def test_a_partial_run_can_be_no_baseline(suite: Project) -> None:
     suite.run("-k", "c1")
     assert suite.approve() == 4
     assert not (suite.root / "baselines").exists()
+
+
+def test_a_part_that_is_meant_fails_nothing(suite: Project) -> None:
+    session = suite.run("--agent-eval-partial", "-k", "c1")
+    assert session.code == 0
+    assert "FAILED" not in session.text

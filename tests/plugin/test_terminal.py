@@ -147,3 +147,26 @@ def test_what_failed_last_is_never_a_verdict(both: Project) -> None:
     both.run()
     lastfailed = both.root / ".pytest_cache/v/cache/lastfailed"
     assert not lastfailed.exists() or json.loads(lastfailed.read_text()) == {}
+
+
+def test_a_case_that_does_not_succeed_is_told_with_what_was_due_and_what_came(both: Project) -> None:
+    both.cases("x", "wrong")
+    session = both.run()
+    [line] = [line for line in session.text.splitlines() if "no success on" in line]
+    assert line.startswith("  no success on c1: due ")
+    assert 'answered "' in line
+
+
+def test_an_agent_that_raised_is_told_with_the_line_it_raised_at(both: Project) -> None:
+    both.agent(
+        "import pytest\n\n\n@pytest.fixture\ndef agent():\n    def desk(text):\n        raise KeyError(text)\n    return desk\n"
+    )
+    both.cases("x")
+    assert "(conftest.py:7 in desk)" in both.run().text
+
+
+def test_the_gate_has_a_line_of_its_own_below_the_items(both: Project) -> None:
+    both.cases("x", "y")
+    lines = both.run().text.splitlines()
+    place = next(place for place, line in enumerate(lines) if line.startswith("gate ") and set(line[5:]) <= set(".sF"))
+    assert "100%" in lines[place - 1]
