@@ -158,9 +158,8 @@ def test_a_case_that_does_not_succeed_is_told_with_what_was_due_and_what_came(bo
 
 
 def test_an_agent_that_raised_is_told_with_the_line_it_raised_at(both: Project) -> None:
-    both.agent(
-        "import pytest\n\n\n@pytest.fixture\ndef agent():\n    def desk(text):\n        raise KeyError(text)\n    return desk\n"
-    )
+    source = "import pytest\n\n\n@pytest.fixture\ndef agent():\n    def desk(text):\n        raise KeyError(text)\n"
+    both.agent(source + "    return desk\n")
     both.cases("x")
     assert "(conftest.py:7 in desk)" in both.run().text
 
