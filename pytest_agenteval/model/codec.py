@@ -11,6 +11,7 @@ from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from pytest_agenteval.errors import InvalidValue
@@ -54,11 +55,12 @@ def _encoder(kind: type) -> _Encoder:
 
 def _dataclass_encoder(kind: type) -> _Encoder:
     names = _defaults(kind)
+    # One call for all fields: a run reads the fields of every trial several times.
+    read = attrgetter(*(name for name, _ in names), "__class__")
 
     def write(value: Any) -> dict[str, Any]:  # noqa: ANN401  # a value of that dataclass
         written = {}
-        for name, default in names:
-            item = getattr(value, name)
+        for (name, default), item in zip(names, read(value), strict=False):
             if item is default:
                 continue
             plain = type(item) in _PLAIN

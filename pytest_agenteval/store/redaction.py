@@ -100,9 +100,11 @@ class Redaction:
         """The JSON value with all its texts redacted, keys of objects too."""
         if isinstance(value, str):
             return self.text(value)
-        if isinstance(value, Mapping):
+        if value is None or type(value) in (bool, int, float):
+            return value  # before the abstract types, which are slow to ask
+        if isinstance(value, dict | Mapping):
             return self._mapping(value)
-        if isinstance(value, Sequence):
+        if isinstance(value, list | Sequence):
             items = [self.value(item) for item in value]
             return value if all(map(_same, items, value)) else items
         return value
