@@ -23,6 +23,7 @@ from pytest_agenteval.model.trial import Trial
 _PASSING_STATUS = frozenset({408, 425, 429})
 _SERVER_ERRORS = range(500, 600)  # a ``code`` beyond is no status of HTTP
 _LONGEST_MESSAGE = 2000
+_GIVES_UP_AFTER = 3
 
 
 class Clock(Protocol):
@@ -82,6 +83,7 @@ class Engine:
         self._clock = clock or SystemClock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._worker: _Worker | None = None
+        self._unreached = 0
 
     def __enter__(self) -> Engine:
         return self
@@ -102,6 +104,8 @@ class Engine:
         """The finished trial: what the agent did, or the fault that kept it from an answer."""
         at = self._clock.now()
         case, trajectory, retries = call.case, None, 0
+        # A provider that was down for several trials in a row is asked once a trial until it answers again.
+        allowed = self._limits.retries if self._unreached < _GIVES_UP_AFTER else 0
         while trajectory is None:
             try:
                 case = agent.asked(call)
@@ -109,13 +113,15 @@ class Engine:
                 trajectory = self._answer(agent, replace(call, case=case))
             except Exception as error:  # noqa: BLE001  # whatever an agent raises is a result
                 fault = self._fault(error)
-                if fault.kind == "infrastructure" and retries < self._limits.retries and is_passing(error):
+                if fault.kind == "infrastructure" and retries < allowed and is_passing(error):
                     self._clock.sleep(self._wait(error, retries))
                     retries += 1
                     continue
                 # A time-out took at least its limit: latency must not look better for it.
                 limit = self._limits.seconds if isinstance(error, _TimeLimit) else None
                 trajectory = Trajectory(error=fault, agent=agent.identity, seconds=limit)
+        down = trajectory.error is not None and trajectory.error.kind == "infrastructure"
+        self._unreached = self._unreached + 1 if down else 0
         return Trial(
             id=trial_id,
             case=case,

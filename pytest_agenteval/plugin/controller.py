@@ -12,7 +12,7 @@ import pytest
 from pytest_agenteval.app.judging import Cause, Judged, judge_run, seal
 from pytest_agenteval.app.recording import record
 from pytest_agenteval.app.registry import Registry
-from pytest_agenteval.app.runs import Plan, RunOptions
+from pytest_agenteval.app.runs import Plan, RunOptions, run_folder
 from pytest_agenteval.app.verdictfile import write_verdict
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import AgentEvalError
@@ -109,7 +109,9 @@ class Controller:
             judged = self._judge(own)
         except Exception as error:  # noqa: BLE001  # a fault of ours must end red, and be told
             run = replace(self._run, ended=self._clock.now())
-            cause = Cause(code=exits.INTEGRITY, text=f"the run could not be judged: {type(error).__name__}: {error}")
+            kept = run_folder(self._workspace.settings, run.id)
+            text = f"the run could not be judged: {type(error).__name__}: {error}. Its trials are kept in {kept}"
+            cause = Cause(code=exits.INTEGRITY, text=text)
             judged = Judged(finished=FinishedRun(run=run, trials=()), causes=(cause,))
         self._conclude(judged, own)
         session.exitstatus = self._exit_code

@@ -196,14 +196,6 @@ def test_what_has_a_hook_of_ours_offers_it() -> None:
     assert not offers_hooks(sys)
 
 
-def test_the_hooks_that_must_answer_are_specifications_alone() -> None:
-    for name in ("agenteval_metrics", "agenteval_sections", "agenteval_redactors"):
-        with pytest.raises(NotImplementedError):
-            getattr(hookspecs, name)()
-    with pytest.raises(NotImplementedError):
-        hookspecs.agenteval_agent("x", {})
-
-
 def test_a_module_in_the_projects_root_is_found_wherever_the_command_is_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

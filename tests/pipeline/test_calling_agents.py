@@ -353,3 +353,13 @@ def test_the_clock_of_the_machine_is_utc_and_is_not_moved_by_an_agent_that_patch
     clock.sleep(0)
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(minutes=1)
     assert clock.now().tzinfo is UTC
+
+
+def test_a_provider_that_stays_down_is_soon_asked_once_a_trial_until_it_answers(
+    engine: Engine, clock: HandClock
+) -> None:
+    down = raising(ConnectionRefusedError())
+    assert [ask(engine, down).retries for _ in range(5)] == [2, 2, 2, 0, 0]
+    assert clock.waits == [0.5, 1.0] * 3
+    assert ask(engine, str.upper).output is not None
+    assert ask(engine, down).retries == 2
