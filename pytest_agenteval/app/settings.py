@@ -67,15 +67,18 @@ class Settings:
 def load_settings(folder: Path) -> Settings:
     """Read the settings of the project that ``folder`` is in; without any, those of ``folder`` by default.
 
-    The project's root is the nearest folder, this one or one above, whose pyproject.toml has the table:
-    pytest 8.0 takes the folder of its arguments for the root, and a command may be typed anywhere.
-    Raises SettingsError, naming the key and the near match.
+    The project's root is the nearest folder, this one or one above, whose pyproject.toml has the table; where
+    there is none, the nearest that holds a folder of suites: pytest 8.0 takes the folder of its arguments for
+    the root, and a command may be typed anywhere. Raises SettingsError, naming the key and the near match.
     """
-    for root in (folder, *folder.parents):
+    above = (folder, *folder.parents)
+    for root in above:
         table = _table(root / "pyproject.toml")
         if table is not None:
             return parse_settings(table, root=root, where=f"[{TABLE}] in pyproject.toml")
-    return Settings(root=str(folder))
+    default = Settings()
+    holder = next((root for root in above if (root / default.suite_folder).is_dir()), folder)
+    return Settings(root=str(holder))
 
 
 def _table(file: Path) -> Mapping[str, Any] | None:

@@ -152,6 +152,15 @@ def place_of(node: pytest.Item | Any) -> str:  # noqa: ANN401  # pytest's Functi
     return f"{path}:{(line or 0) + 1}"
 
 
+def project_folder(config: pytest.Config) -> Path:
+    """Where the search for the project begins: where pytest was typed, if that lies in its root, else the root.
+
+    In a repository of several projects pytest's root may be a folder above all of them.
+    """
+    typed = config.invocation_params.dir
+    return typed if typed.is_relative_to(config.rootpath) else config.rootpath
+
+
 def asked_for_items(config: pytest.Config) -> bool:
     """Whether the user wants to see items without running agents: --collect-only, a node id, or -k."""
     return bool(config.option.collectonly or config.option.keyword or any("::" in arg for arg in config.args))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from pytest_agenteval.errors import AgentEvalError
-from pytest_agenteval.plugin.collect import CaseReader, asked_for_items, mark_of, parametrise
+from pytest_agenteval.plugin.collect import CaseReader, asked_for_items, mark_of, parametrise, project_folder
 
 _READER = pytest.StashKey[CaseReader]()
 
@@ -22,7 +22,7 @@ def generate(metafunc: pytest.Metafunc) -> None:
     stash = metafunc.config.stash
     try:
         if _READER not in stash:
-            stash[_READER] = CaseReader(load_settings(metafunc.config.rootpath))
+            stash[_READER] = CaseReader(load_settings(project_folder(metafunc.config)))
         cases = stash[_READER].cases(mark, metafunc.definition.path, metafunc.definition.nodeid)
     except AgentEvalError as error:
         raise pytest.UsageError(str(error)) from None

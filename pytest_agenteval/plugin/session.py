@@ -45,7 +45,7 @@ def start(config: pytest.Config) -> None:
 
     clock = SystemClock()
     try:
-        workspace = Workspace.at(config.rootpath)
+        workspace = Workspace.at(collect.project_folder(config))
         registry = Registry(
             _hook_plugins(config, _roots(config, workspace)), workspace.settings.plugins, workspace.settings.root
         )

@@ -146,3 +146,9 @@ def test_the_nearest_folder_above_with_a_table_is_the_projects_root(tmp_path: Pa
     (inner / "pyproject.toml").write_text("[tool.other]\n", "utf-8")
     found = load_settings(inner)
     assert (found.owner, found.root) == ("Dana", str(tmp_path))
+
+
+def test_without_any_table_the_nearest_folder_that_holds_suites_is_the_root(tmp_path: Path) -> None:
+    inner = tmp_path / "suites" / "refunds"
+    inner.mkdir(parents=True)
+    assert load_settings(inner).root == str(tmp_path)

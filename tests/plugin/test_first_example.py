@@ -87,3 +87,32 @@ def test_a_cost_that_no_agent_tells_is_inconclusive_and_never_zero(example: Proj
     session = example.run()
     assert session.verdicts["refunds/cost_usd"].startswith(("no_baseline", "inconclusive"))
     assert session.estimate("cost_usd")["value"] is None
+
+
+MAIL = """
+    import pytest
+    from pytest_agenteval import Case, agent_cases
+
+    @pytest.fixture(scope="session")
+    def agent():
+        return str.upper
+
+    @agent_cases(Case(id="a", input="x", expect={"output": "X"}), metrics=["success"])
+    def test_mail(trial, case):
+        assert case.suite == "mail"
+"""
+
+
+def test_a_project_in_a_folder_of_a_larger_repository_keeps_its_own_things(
+    both: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both.put("pyproject.toml", "[tool.pytest.ini_options]\n")  # of the whole repository: no table of ours
+    both.put("service/suites/mail/test_mail.py", MAIL)
+    service = both.root / "service"
+    monkeypatch.chdir(service)
+    workers = ("-n", str(both.workers)) if both.workers else ()
+    both.pytester.runpytest_inprocess("--agent-eval", "-p", "no:cacheprovider", *workers).assert_outcomes(
+        passed=2, failed=1
+    )
+    assert (service / ".agenteval" / "verdict.json").is_file()
+    assert not (both.root / ".agenteval").exists()
