@@ -48,7 +48,7 @@ def approve(options: argparse.Namespace) -> int:
     for baseline in approve_baselines(workspace, request):
         say(
             f"approved {_headline(baseline)}",
-            f"  {workspace.baselines.path(baseline.suite, baseline.metric)}",
+            f"  {_shown(workspace.baselines.path(baseline.suite, baseline.metric))}",
         )
     return exits.OK
 
@@ -121,7 +121,7 @@ def report(options: argparse.Namespace) -> int:
         suites=options.suite,
         output=options.output,
     )
-    say(*(str(path) for path in paths))
+    say(*map(_shown, paths))
     return exits.OK
 
 
@@ -146,7 +146,7 @@ def capture(options: argparse.Namespace) -> int:
     case, place = capture_case(workspace, _registry(workspace), wanted)
     say(
         f"captured {case.suite}/{case.id} for {case.failure_mode}",
-        f"  {place}",
+        f"  {_shown(place)}",
         "The next pytest --agent-eval runs it.",
     )
     return exits.OK
@@ -196,6 +196,11 @@ def _registry(workspace: Workspace) -> Registry:
 def _agent_words(agent: AgentIdentity) -> str:
     told = {name: getattr(agent, name) for name in ("name", "version", "model", "prompt", "tools")}
     return ", ".join(f"{name} {value}" for name, value in told.items() if value) or "not told"
+
+
+def _shown(path: Path | str) -> str:
+    """The path as seen from here, if it lies below."""
+    return str(path).removeprefix(f"{Path.cwd()}{os.sep}")
 
 
 def _headline(baseline: Baseline) -> str:
