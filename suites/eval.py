@@ -19,14 +19,7 @@ ROOT = Path(__file__).parent.parent
 WORK = ROOT / ".agenteval"
 REPORT = ROOT / "reports" / "suites"
 
-MODELS = (
-    "claude-3-opus-20240229-FC",
-    "gemini-1.5-pro-preview-0514",
-    "gorilla-openfunctions-v2",
-    "gpt-3.5-turbo-0125-FC",
-    "gpt-4o-2024-05-13-FC",
-    "mistral-tiny-2312",
-)
+RECORDINGS = ROOT / "suites/function_calling/recordings"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +120,9 @@ def read_verdicts() -> dict[str, dict[str, str]]:
 def import_recordings() -> list[str]:
     """Each model's recordings of all dates, each at its own date."""
     wrong = []
-    for model in MODELS:
-        files = sorted((ROOT / "suites/function_calling/recordings").glob(f"*/{model}.jsonl.gz"))
+    models = sorted({file.name.removesuffix(".jsonl.gz") for file in RECORDINGS.glob("*/*.jsonl.gz")})
+    for model in models:
+        files = sorted(RECORDINGS.glob(f"*/{model}.jsonl.gz"))
         wrong += command("history", "import", *map(str, files), "--suite", f"function_calling[{model}]")
     return wrong
 

@@ -108,7 +108,7 @@ class HttpAgent:
                 answer = response.read(LONGEST_ANSWER + 1)
                 if response.length and len(answer) <= LONGEST_ANSWER:
                     raise http.client.IncompleteRead(answer, response.length)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: half an answer left in a kept connection would be the next one's
             connection.close()
             raise
         if response.isclosed() and connection.sock is not None:

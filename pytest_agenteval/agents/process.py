@@ -13,6 +13,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from typing import IO
 
 from pytest_agenteval.agents.wire import LONGEST_ANSWER, AgentAnswerError, question, read_answer, time_limit
 from pytest_agenteval.contracts import Call
@@ -148,8 +149,11 @@ class _Conversation:
         watched = self._selector.get_map()
         return self._process.stdout in watched or self._process.stderr in watched
 
-    def _watch(self, stream: object, serve: Callable[[int], None], event: int = selectors.EVENT_READ) -> None:
-        number = stream if isinstance(stream, int) else stream.fileno()  # type: ignore[attr-defined]
+    def _watch(
+        self, stream: int | IO[bytes] | None, serve: Callable[[int], None], event: int = selectors.EVENT_READ
+    ) -> None:
+        assert stream is not None  # all three are pipes
+        number = stream if isinstance(stream, int) else stream.fileno()
         os.set_blocking(number, False)
         self._selector.register(number, event, serve)
 

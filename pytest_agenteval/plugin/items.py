@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_agenteval.app.runs import Job, Trials
+from pytest_agenteval.errors import AgentTargetError
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.codec import encode
 from pytest_agenteval.model.trial import Trial
@@ -111,8 +112,8 @@ class _StandIn:
     """What a test that takes ``agent`` is given where the command line names another agent."""
 
     def __call__(self, *_: object, **__: object) -> object:
-        message = "this test calls its agent itself, so --agent-eval-agent and replay cannot stand in for it"
-        raise NotImplementedError(message)
+        message = "this test calls its agent itself: --agent-eval-agent and replay cannot stand in. Leave it out by -k"
+        raise AgentTargetError(message)
 
 
 def _end_without_answer(safe: SafeTrial) -> None:

@@ -84,10 +84,13 @@ class MetricView:
 
     @property
     def fails_its_gate(self) -> bool:
-        """Whether the verdict against the baseline is one that stops a merge."""
+        """Whether the verdict says that the metric is worse than what was approved.
+
+        A merge is stopped by ``no_baseline`` too; that is no news of the agent, and stands in the suite's table.
+        """
         found = self.verdict_vs_baseline
-        stops = (Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.LOOSENED)
-        return found is not None and found.outcome in stops
+        worse = (Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.LOOSENED)
+        return found is not None and found.outcome in worse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
