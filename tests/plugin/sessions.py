@@ -14,7 +14,7 @@ import pytest
 # Kept loaded: pytester forgets what an inner run imported first, and a class loaded twice is two classes.
 import pytest_agenteval.app.approve
 import pytest_agenteval.app.capture
-import pytest_agenteval.cli.commands
+import pytest_agenteval.cli.parser
 import pytest_agenteval.cli.parser
 import pytest_agenteval.plugin.controller
 import pytest_agenteval.plugin.idle

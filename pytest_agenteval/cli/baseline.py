@@ -1,0 +1,129 @@
+"""``baseline``: approve, show, compare and list the approved references."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pytest_agenteval.cli.saying import actor, say, shown, workspace_of
+from pytest_agenteval.errors import BaselineError
+from pytest_agenteval.model.baseline import Baseline
+from pytest_agenteval.model.trajectory import AgentIdentity
+from pytest_agenteval.pipeline import exits, words
+
+if TYPE_CHECKING:
+    from pytest_agenteval.cli.saying import Parts
+
+
+def add_to(parts: Parts) -> None:
+    """Add the words of the command's part."""
+    part = parts.add_parser("baseline", help="approve, show, compare and list baselines")
+    acts = part.add_subparsers(required=True, metavar="ACT")
+    approve_ = acts.add_parser("approve", help="make a run's values the approved reference")
+    approve_.add_argument("suite")
+    approve_.add_argument("--metric", action="append", default=[], help="approve this metric (again and again)")
+    approve_.add_argument("--reason", required=True, help="why it is good enough")
+    approve_.add_argument("--run", help="the run to take (default: the suite's last whole one)")
+    approve_.add_argument("--by", help="who approves (default: git's user, else the login name)")
+    approve_.add_argument("--in-ci", action="store_true", help="allow it although CI is set")
+    approve_.set_defaults(act=approve)
+    show_ = acts.add_parser("show", help="one baseline, with who approved it and why")
+    show_.add_argument("suite")
+    show_.add_argument("--metric")
+    show_.set_defaults(act=show)
+    diff_ = acts.add_parser("diff", help="a run against the baselines, case by case")
+    diff_.add_argument("suite")
+    diff_.add_argument("--run", help="the run to compare (default: the suite's last whole one)")
+    diff_.set_defaults(act=diff)
+    acts.add_parser("list", help="all baselines").set_defaults(act=list_baselines)
+
+
+def approve(options: argparse.Namespace) -> int:
+    """``baseline approve``."""
+    from pytest_agenteval.app.approve import Request
+    from pytest_agenteval.app.approve import approve as approve_baselines
+
+    if os.environ.get("CI") and not options.in_ci:
+        message = "CI is set, and a baseline is approved by a person: run it at your desk, or add --in-ci"
+        raise BaselineError(message)
+    request = Request(
+        suite=options.suite,
+        by=options.by or actor(options.root),
+        reason=options.reason,
+        at=datetime.now(UTC),
+        metrics=tuple(options.metric),
+        run=options.run,
+    )
+    workspace = workspace_of(options)
+    for baseline in approve_baselines(workspace, request):
+        say(
+            f"approved {_headline(baseline)}",
+            f"  {shown(workspace.baselines.path(baseline.suite, baseline.metric))}",
+        )
+    return exits.OK
+
+
+def show(options: argparse.Namespace) -> int:
+    """``baseline show``."""
+    baselines = workspace_of(options).baselines
+    names = [options.metric] if options.metric else baselines.metrics(options.suite)
+    found = [baseline for name in names if (baseline := baselines.read(options.suite, name)) is not None]
+    if not found:
+        of_metric = f" of {options.metric}" if options.metric else ""
+        message = f"suite {options.suite!r} has no baseline{of_metric}. Make one by baseline approve"
+        raise BaselineError(message)
+    for baseline in found:
+        approval = baseline.approval
+        repeats = max((len(one.values) for one in baseline.screen.values()), default=0)
+        held = max((len(one.values) for one in baseline.held_back.values()), default=0)
+        cases, attempts = words.counted(len(baseline.screen), "case"), words.counted(repeats, "attempt")
+        say(
+            _headline(baseline),
+            f"  {words.bar_words(baseline.bar)}, margin {words.number(baseline.bar.margin)}",
+            f"  {cases}, {attempts} for the screen, {held} held back",
+            f"  agent {_agent_words(baseline.agent)}",
+            f"  approved by {approval.by} on {approval.at:%Y-%m-%d} from run {approval.run}: {approval.reason}",
+        )
+    return exits.OK
+
+
+def diff(options: argparse.Namespace) -> int:
+    """``baseline diff``."""
+    from pytest_agenteval.app.approve import measured_of
+    from pytest_agenteval.pipeline.compare import compare
+
+    workspace = workspace_of(options)
+    run_id, measured = measured_of(workspace, options.suite, options.run)
+    say(f"run {run_id} against the baselines of {options.suite}")
+    for one in measured:
+        baseline = workspace.baselines.read(options.suite, one.spec.name)
+        if baseline is None:
+            continue
+        if baseline.spec.version != one.spec.version:
+            versions = f"version {baseline.spec.version}, and the run by version {one.spec.version}"
+            say(f"{one.spec.name}: the baseline was measured by {versions}; the two cannot be compared")
+            continue
+        found = compare(baseline.screen, baseline.estimate, one, margin=baseline.bar.margin)
+        say(f"{one.spec.name}: {words.comparison_words(found)}")
+        for word in ("lost", "won", "edited", "added", "removed", "regraded"):
+            say(*(f"  {word}: {case}" for case in getattr(found, word)))
+    return exits.OK
+
+
+def list_baselines(options: argparse.Namespace) -> int:
+    """``baseline list``."""
+    workspace = workspace_of(options)
+    lines = [_headline(baseline) for baseline in workspace.baselines.all()]
+    say(*lines or [f"no baseline in {workspace.settings.path('baselines')}"])
+    return exits.OK
+
+
+def _agent_words(agent: AgentIdentity) -> str:
+    told = {name: getattr(agent, name) for name in ("name", "version", "model", "prompt", "tools")}
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value) or "not told"
+
+
+def _headline(baseline: Baseline) -> str:
+    return f"{baseline.suite}/{baseline.metric}: {words.value_words(baseline.estimate)}"
