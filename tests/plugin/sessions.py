@@ -15,7 +15,6 @@ import pytest
 import pytest_agenteval.app.approve
 import pytest_agenteval.app.capture
 import pytest_agenteval.cli.parser
-import pytest_agenteval.cli.parser
 import pytest_agenteval.plugin.controller
 import pytest_agenteval.plugin.idle
 import pytest_agenteval.plugin.items
