@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,22 +10,26 @@ from datetime import datetime
 from pytest_agenteval.app.settings import TABLE
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import BaselineError, HistoryError
-from pytest_agenteval.model.baseline import Approval, Bar, Baseline
+from pytest_agenteval.model.baseline import Approval, Bar, Baseline, Renewal
 from pytest_agenteval.model.change import Change
 from pytest_agenteval.model.codec import encode, near
 from pytest_agenteval.model.estimate import CaseScores
 from pytest_agenteval.model.jsonvalue import JSON
 from pytest_agenteval.model.run import FinishedRun
 from pytest_agenteval.pipeline.aggregate import Measured, measure
+from pytest_agenteval.pipeline.bar import ERROR_RATE, effective_bar
 from pytest_agenteval.pipeline.compare import is_paired
-from pytest_agenteval.pipeline.gate import ERROR_RATE, effective_bar
+from pytest_agenteval.pipeline.looks import Gated, Policy, look
 
 _LEAST_TO_SPLIT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Who wants which metrics of a suite approved, why, and from which run (the last whole one if not told)."""
+    """Who wants which metrics of a suite approved, why, and from which run (the last whole one if not told).
+
+    ``accept_drop`` says that values below those of the former baseline are meant.
+    """
 
     suite: str
     by: str
@@ -32,6 +37,7 @@ class Request:
     at: datetime
     metrics: tuple[str, ...] = ()
     run: str | None = None
+    accept_drop: bool = False
 
 
 def approve(workspace: Workspace, request: Request) -> list[Baseline]:
@@ -91,11 +97,13 @@ def _baseline(workspace: Workspace, request: Request, finished: FinishedRun, met
         message = f"{request.suite}/{metric} has no value in run {finished.run.id} ({reason}); it can be no baseline"
         raise BaselineError(message)
     screen, held_back = split(measured.cases) if is_paired(spec) else (dict(measured.cases), {})
+    _refuse_gaps(measured)
     # The newly approved bar is what the settings ask now; what they leave open stays as it was approved.
     before = workspace.baselines.read(request.suite, metric)
     wanted = workspace.settings.gate_of(request.suite).get(metric, Bar())
     old = before.bar if before else Bar()
-    bar = Bar(**{name: _first(getattr(wanted, name), getattr(old, name)) for name in ("floor", "ceiling", "margin")})
+    limits = {name: _first(getattr(wanted, name), getattr(old, name)) for name in ("floor", "ceiling", "margin")}
+    bar = Bar(**limits, slices=wanted.slices or old.slices)
     return Baseline(
         suite=request.suite,
         spec=spec,
@@ -105,7 +113,47 @@ def _baseline(workspace: Workspace, request: Request, finished: FinishedRun, met
         estimate=measured.estimate,
         approval=Approval(by=request.by, at=request.at, reason=request.reason, run=finished.run.id),
         agent=finished.of_suite(request.suite)[0].trajectory.agent,
+        lineage=_lineage(request, before, measured),
     )
+
+
+def _refuse_gaps(measured: Measured) -> None:
+    """A reference with holes would be a bar that nobody has seen."""
+    if measured.missing_share > Policy().most_missing:
+        missing = len(measured.not_evaluated.keys() - measured.not_asked)
+        reason = next(reason for case, reason in measured.not_evaluated.items() if case not in measured.not_asked)
+        message = (
+            f"{measured.suite}/{measured.spec.name} has no value on {missing} of its cases ({reason}), more than "
+            f"{Policy().most_missing:.0%}; it can be no baseline. Mend what the reason names, and run again"
+        )
+        raise BaselineError(message)
+
+
+def _lineage(request: Request, before: Baseline | None, measured: Measured) -> tuple[Renewal, ...]:
+    """The baselines before the new one, with what it lost against the last of them.
+
+    Raises BaselineError for a drop that nobody said was meant: one that the gate would call a regression, or
+    small ones that have added up to more than the margin since the first baseline.
+    """
+    if before is None:
+        return ()
+    gated = Gated(measured=measured, bar=before.bar, baseline=before)
+    [looks] = look([gated], Policy())
+    delta = looks.first.delta if looks.first else None
+    renewal = Renewal(value=before.estimate.value, n=before.estimate.n, approval=before.approval, delta=delta)
+    lineage = (*before.lineage, renewal)
+    sign = 1.0 if before.spec.better == "higher" else -1.0
+    loss = -sign * math.fsum(one.delta or 0.0 for one in lineage)
+    regressed = looks.said(Policy()) == "REGRESSED"
+    added_up = gated.margin is not None and delta is not None and sign * delta < 0 and loss > gated.margin
+    if (regressed or added_up) and not request.accept_drop:
+        since = f" ({-loss:+.4f} since the first of {len(lineage)} baselines)" if len(lineage) > 1 else ""
+        message = (
+            f"{before.suite}/{before.metric} would fall by {abs(delta or 0.0):.4f} from the approved baseline{since}, "
+            f"more than its margin {gated.margin:g} allows. If that is meant, say --accept-drop with the reason"
+        )
+        raise BaselineError(message)
+    return lineage
 
 
 def split(cases: Mapping[str, CaseScores]) -> tuple[dict[str, CaseScores], dict[str, CaseScores]]:

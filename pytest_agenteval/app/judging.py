@@ -10,7 +10,7 @@ from pytest_agenteval.app.runs import Plan, RunOptions
 from pytest_agenteval.app.settings import TABLE
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import AgentEvalError
-from pytest_agenteval.model.baseline import Bar
+from pytest_agenteval.model.baseline import Bar, Baseline
 from pytest_agenteval.model.codec import near
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.run import FinishedRun, Run
@@ -19,8 +19,11 @@ from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Outcome, Verdict
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.aggregate import Measured, measure_all
+from pytest_agenteval.pipeline.bar import ERROR_RATE, effective_bar
 from pytest_agenteval.pipeline.compare import is_paired
-from pytest_agenteval.pipeline.gate import ERROR_RATE, Gated, Policy, effective_bar, judge
+from pytest_agenteval.pipeline.gate import asked_again, judge
+from pytest_agenteval.pipeline.looks import Gated, Policy
+from pytest_agenteval.pipeline.slices import slice_of
 from pytest_agenteval.store.files import safe_name
 
 
@@ -34,12 +37,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What came of a run. ``code`` is what stands of its causes, pytest's own code apart."""
+    """What came of a run. ``code`` is what stands of its causes, pytest's own code apart.
+
+    ``doubts`` are, by suite, the cases that the agent must be asked about once more before the gate can say.
+    """
 
     finished: FinishedRun
     verdicts: tuple[Verdict, ...] = ()
     causes: tuple[Cause, ...] = ()
     not_evaluated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    doubts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def code(self) -> int:
@@ -47,41 +54,97 @@ class Judged:
         return exits.standing(cause.code for cause in self.causes)
 
 
-def judge_run(run: Run, trials: Sequence[Trial], plan: Plan, workspace: Workspace, options: RunOptions) -> Judged:
+def judge_run(
+    run: Run,
+    trials: Sequence[Trial],
+    plan: Plan,
+    workspace: Workspace,
+    options: RunOptions,
+    *,
+    second_look: Sequence[Trial] = (),
+) -> Judged:
     """Judge the trials of a run against the baselines of the workspace.
 
     Nothing is written. What keeps a metric from being judged (a baseline that cannot be read, a gating
     metric that nothing measured) becomes a cause with exit code 4, and the rest is judged all the same.
+    ``second_look`` are the trials made of what an earlier call had ``doubts`` about.
     """
-    ordered = sorted(trials, key=lambda trial: trial.key)
-    unfinished = plan.keys() - {trial.key for trial in ordered}
+    first = sorted(trials, key=lambda trial: trial.key)
+    second = sorted(second_look, key=lambda trial: trial.key)
+    unfinished = plan.keys() - {trial.key for trial in first}
     partial = tuple(sorted({*plan.partial, *(suite for suite, _, _ in unfinished)}))
-    suites = sorted({trial.case.suite for trial in ordered})
-    measured = {
-        suite: measure_all(suite, plan.specs, [trial for trial in ordered if trial.case.suite == suite])
-        for suite in suites
-    }
-    causes = [Cause(code=exits.USAGE, text=problem) for problem in plan.problems]
+    run = replace(
+        run,
+        partial=partial,
+        specs=plan.specs,
+        recorded=_recorded(first, run.started),
+        looked_again=tuple(sorted({trial.case.suite for trial in second})),
+    )
+    suites = [
+        _Suite.of(name, plan, [trial for trial in first if trial.case.suite == name], second, partial=name in partial)
+        for name in sorted({trial.case.suite for trial in first})
+    ]
+    found = [_gated(suite, workspace) for suite in suites]
+    gated = [one for several, _, _ in found for one in several]
+    judged = judge(gated, Policy(mode=options.gate))
+    ungated = [verdict for _, several, _ in found for verdict in several]
+    verdicts = tuple(sorted([*judged, *ungated], key=lambda one: (one.suite, one.metric, one.slice)))
+    names = [suite.name for suite in suites]
+    problems = [*plan.problems, *(problem for _, _, several in found for problem in several)]
+    problems += [*_vanished(names, partial, workspace), *_misspelt(names, workspace)]
+    causes = [Cause(code=exits.USAGE, text=problem) for problem in problems]
     if not plan.planned and not plan.problems:
         causes.append(Cause(code=exits.NOTHING_COLLECTED, text="no case was selected: there is nothing to judge"))
-    gated: list[Gated] = []
-    ungated: list[Verdict] = []
-    for suite in suites:
-        found, unjudged, problems = _gated(suite, measured[suite], workspace, partial=suite in partial)
-        gated += found
-        ungated += unjudged
-        causes += [Cause(code=exits.USAGE, text=problem) for problem in problems]
-    verdicts = tuple(
-        sorted([*judge(gated, Policy(mode=options.gate)), *ungated], key=lambda one: (one.suite, one.metric))
-    )
-    causes += [Cause(code=exits.USAGE, text=problem) for problem in _vanished(suites, partial, workspace)]
-    causes += [Cause(code=exits.USAGE, text=problem) for problem in _misspelt(suites, workspace)]
     causes += _causes(verdicts, partial, options)
-    estimates = tuple(one.estimate for suite in suites for one in measured[suite])
-    run = replace(run, partial=partial, specs=plan.specs, recorded=_recorded(ordered, run.started))
-    finished = FinishedRun(run=run, trials=ordered, estimates=estimates)
-    reasons = {f"{one.suite}/{one.spec.name}": one.not_evaluated for suite in suites for one in measured[suite]}
-    return Judged(finished=finished, verdicts=verdicts, causes=tuple(causes), not_evaluated=reasons)
+    estimates = [one.estimate for suite in suites for one in suite.measured.values()]
+    estimates += [one.estimate for verdict in verdicts for one in verdict.slices]
+    return Judged(
+        finished=FinishedRun(run=run, trials=first, second_look=second, estimates=tuple(estimates)),
+        verdicts=verdicts,
+        causes=tuple(causes),
+        not_evaluated={
+            f"{suite.name}/{name}": one.not_evaluated for suite in suites for name, one in suite.measured.items()
+        },
+        doubts=asked_again(gated, judged),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Suite:
+    """What a run measured of one suite, in the first look and in the second one."""
+
+    name: str
+    partial: bool
+    looks_again: bool
+    measured: Mapping[str, Measured]
+    again: Mapping[str, Measured]
+
+    @classmethod
+    def of(cls, name: str, plan: Plan, trials: Sequence[Trial], second: Sequence[Trial], *, partial: bool) -> _Suite:
+        """Measure it."""
+        more = [trial for trial in second if trial.case.suite == name]
+        live = all(trial.origin == "live" for trial in trials)
+        return cls(
+            name=name,
+            partial=partial,
+            looks_again=bool(more) or (live and name in plan.looks_again),
+            measured={one.spec.name: one for one in measure_all(name, plan.specs, trials)},
+            again={one.spec.name: one for one in measure_all(name, plan.specs, more)},
+        )
+
+    def gated(self, metric: str, bar: Bar, baseline: Baseline | None, loosened: str) -> Gated:
+        """The metric before the gate; a second look takes values that the baseline has held back for it."""
+        held_back = baseline.held_back if baseline else {}
+        enough = baseline is not None and len(held_back) >= Policy().least_common * len(baseline.screen)
+        return Gated(
+            measured=self.measured[metric],
+            bar=bar,
+            baseline=baseline,
+            loosened=loosened,
+            partial=self.partial,
+            looks_again=self.looks_again and enough,
+            again=self.again.get(metric),
+        )
 
 
 def _recorded(trials: Sequence[Trial], started: datetime) -> dict[str, datetime]:
@@ -94,37 +157,47 @@ def _recorded(trials: Sequence[Trial], started: datetime) -> dict[str, datetime]
     return {suite: at for suite, at in found.items() if at < started}
 
 
-def _gated(
-    suite: str, measured: Sequence[Measured], workspace: Workspace, *, partial: bool
-) -> tuple[list[Gated], list[Verdict], list[str]]:
+def _gated(suite: _Suite, workspace: Workspace) -> tuple[list[Gated], list[Verdict], list[str]]:
     """The gating metrics of a suite; the verdict where none gates; and what stands in the way."""
-    by_name = {one.spec.name: one for one in measured}
-    table = workspace.settings.gate_of(suite)
-    baselines, unread = workspace.baselines.of_suite(suite)
+    table = workspace.settings.gate_of(suite.name)
+    baselines, unread = workspace.baselines.of_suite(suite.name)
     problems = list(unread.values())
     names = sorted({*table, *baselines, ERROR_RATE} - unread.keys())
-    gated = []
+    gated: list[Gated] = []
     for name in names:
-        if name not in by_name and partial:
+        if name not in suite.measured and suite.partial:
             continue  # the test that measures it may be in the other part
-        if name not in by_name:
-            problems.append(
-                f"{suite}/{name} gates, but no test of this run measured it. Name {name!r} in metrics= of a test, "
-                f"or take it out of [{TABLE}.suites.{suite}.gate] and out of the baselines"
-            )
-            continue
         baseline = baselines.get(name)
         bar, loosened = effective_bar(table.get(name), baseline, name)
-        if held_to_nothing(by_name[name].spec, bar):
-            what = "a floor or a ceiling" if bar.margin is not None else "a floor, a ceiling or a margin"
-            problems.append(
-                f"{suite}/{name} gates, but nothing says how much is too much: "
-                f"set {what} in [{TABLE}.suites.{suite}.gate]"
-            )
+        problem = _problem_of(suite, name, bar)
+        if problem:
+            problems.append(problem)
             continue
-        gated.append(Gated(measured=by_name[name], bar=bar, baseline=baseline, loosened=loosened, partial=partial))
-    nothing = [] if partial or unread or set(names) - {ERROR_RATE} else [_nothing_gates(suite, measured)]
+        whole = suite.gated(name, bar, baseline, loosened)
+        gated += [whole, *(slice_of(whole, tag) for tag in bar.slices)]
+    nothing = [] if suite.partial or unread or set(names) - {ERROR_RATE} else [_nothing_gates(suite)]
     return gated, nothing, problems
+
+
+def _problem_of(suite: _Suite, name: str, bar: Bar) -> str:
+    """What keeps a gating metric from being judged, or the empty text."""
+    table = f"[{TABLE}.suites.{suite.name}.gate]"
+    if name not in suite.measured:
+        return (
+            f"{suite.name}/{name} gates, but no test of this run measured it. Name {name!r} in metrics= of a test, "
+            f"or take it out of {table} and out of the baselines"
+        )
+    if held_to_nothing(suite.measured[name].spec, bar):
+        what = "a floor or a ceiling" if bar.margin is not None else "a floor, a ceiling or a margin"
+        return f"{suite.name}/{name} gates, but nothing says how much is too much: set {what} in {table}"
+    tags = suite.measured[name].slices
+    unknown = [] if suite.partial else [tag for tag in bar.slices if tag not in tags]
+    if unknown:
+        return (
+            f"the slice {unknown[0]!r} of {suite.name}/{name} gates, but no case of this run has that tag"
+            f"{near(unknown[0], list(tags))}. Tag the cases, or take it out of slices in {table}"
+        )
+    return ""
 
 
 def _misspelt(suites: Sequence[str], workspace: Workspace) -> list[str]:
@@ -156,12 +229,13 @@ def _vanished(suites: Sequence[str], partial: Sequence[str], workspace: Workspac
     ]
 
 
-def _nothing_gates(suite: str, measured: Sequence[Measured]) -> Verdict:
+def _nothing_gates(suite: _Suite) -> Verdict:
+    measured = suite.measured.values()
     could = [one.spec.name for one in measured if one.estimate.n and one.spec.range is not None and is_paired(one.spec)]
     named = sorted(set(could) - {ERROR_RATE}, key=lambda name: (name != "success", name))
-    approve = f"pytest-agenteval baseline approve {suite} --metric {named[0]} --reason '…'" if named else ""
+    approve = f"pytest-agenteval baseline approve {suite.name} --metric {named[0]} --reason '…'" if named else ""
     return Verdict(
-        suite=suite,
+        suite=suite.name,
         metric="*",
         outcome=Outcome.NO_BASELINE,
         message="no metric of this suite gates, so nothing stops a regression",
@@ -194,8 +268,9 @@ def seal(judged: Judged, workspace: Workspace) -> list[Cause]:
 
 
 def estimates_by_suite(judged: Judged) -> dict[str, list[Estimate]]:
-    """The estimates of the run, suite by suite."""
+    """The estimates of the run over whole suites, suite by suite."""
     found: dict[str, list[Estimate]] = {}
     for estimate in judged.finished.estimates:
-        found.setdefault(estimate.suite, []).append(estimate)
+        if not estimate.slice:
+            found.setdefault(estimate.suite, []).append(estimate)
     return found

@@ -22,7 +22,7 @@ from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.trial import Trial, TrialKey
-from pytest_agenteval.pipeline.gate import GateMode
+from pytest_agenteval.pipeline.looks import GateMode
 from pytest_agenteval.pipeline.run import CallLimits, Clock, Engine
 from pytest_agenteval.stats import stable_seed
 from pytest_agenteval.store.journal import Journal
@@ -60,7 +60,8 @@ class Job:
 class Plan:
     """What a process collected: the keys of its trials, the metrics, what is partial, what is wrong.
 
-    ``shares`` maps each item to the trial it belongs to, so that xdist deals whole trials.
+    ``shares`` maps each item to the trial it belongs to, so that xdist deals whole trials. ``looks_again``
+    names the suites whose agent can be asked a second time: their tests leave the asking to us.
     """
 
     planned: tuple[tuple[str, str, str], ...] = ()
@@ -68,13 +69,20 @@ class Plan:
     partial: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     shares: Mapping[str, str] = field(default_factory=dict)
+    looks_again: tuple[str, ...] = ()
 
     def keys(self) -> set[TrialKey]:
         """The planned trials."""
         return {(suite, case, int(attempt)) for suite, case, attempt in self.planned}
 
 
-def plan_of(jobs: Mapping[str, Job], *, partial: Iterable[str] = (), problems: Iterable[str] = ()) -> Plan:
+def plan_of(
+    jobs: Mapping[str, Job],
+    *,
+    partial: Iterable[str] = (),
+    problems: Iterable[str] = (),
+    looks_again: Iterable[str] = (),
+) -> Plan:
     """The plan of the items (by node id) that will run. Two metrics of one name must be the same."""
     specs: dict[str, MetricSpec] = {}
     wrong = list(problems)
@@ -88,6 +96,7 @@ def plan_of(jobs: Mapping[str, Job], *, partial: Iterable[str] = (), problems: I
         partial=tuple(sorted(set(partial))),
         problems=tuple(dict.fromkeys(wrong)),
         shares={node: digest([job.suite, job.case.id]) for node, job in jobs.items()},
+        looks_again=tuple(sorted(set(looks_again))),
     )
 
 

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 from pytest_agenteval.cli.saying import actor, say, shown, workspace_of
 from pytest_agenteval.errors import BaselineError
-from pytest_agenteval.model.baseline import Baseline
+from pytest_agenteval.model.baseline import Baseline, Renewal
 from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.pipeline import exits, words
 
 if TYPE_CHECKING:
     from pytest_agenteval.cli.saying import Parts
+
+
+_NOTHING_HELD_BACK = (
+    "one attempt a case: nothing is held back, so the gate cannot confirm a drop by a second look. "
+    "Six attempts are best: pytest --agent-eval --agent-eval-repeats 6"
+)
 
 
 def add_to(parts: Parts) -> None:
@@ -27,6 +33,7 @@ def add_to(parts: Parts) -> None:
     approve_.add_argument("--reason", required=True, help="why it is good enough")
     approve_.add_argument("--run", help="the run to take (default: the suite's last whole one)")
     approve_.add_argument("--by", help="who approves (default: git's user, else the login name)")
+    approve_.add_argument("--accept-drop", action="store_true", help="values below the former baseline are meant")
     approve_.add_argument("--in-ci", action="store_true", help="allow it although CI is set")
     approve_.set_defaults(act=approve)
     show_ = acts.add_parser("show", help="one baseline, with who approved it and why")
@@ -55,12 +62,14 @@ def approve(options: argparse.Namespace) -> int:
         at=datetime.now(UTC),
         metrics=tuple(options.metric),
         run=options.run,
+        accept_drop=options.accept_drop,
     )
     workspace = workspace_of(options)
     for baseline in approve_baselines(workspace, request):
         say(
             f"approved {_headline(baseline)}",
             f"  {shown(workspace.baselines.path(baseline.suite, baseline.metric))}",
+            *([] if baseline.held_back else [f"  {_NOTHING_HELD_BACK}"]),
         )
     return exits.OK
 
@@ -85,6 +94,7 @@ def show(options: argparse.Namespace) -> int:
             f"  {cases}, {attempts} for the screen, {held} held back",
             f"  agent {_agent_words(baseline.agent)}",
             f"  approved by {approval.by} on {approval.at:%Y-%m-%d} from run {approval.run}: {approval.reason}",
+            *(f"  {_ancestor_words(one)}" for one in reversed(baseline.lineage)),
         )
     return exits.OK
 
@@ -123,6 +133,12 @@ def list_baselines(options: argparse.Namespace) -> int:
 def _agent_words(agent: AgentIdentity) -> str:
     told = {name: getattr(agent, name) for name in ("name", "version", "model", "prompt", "tools")}
     return ", ".join(f"{name} {value}" for name, value in told.items() if value) or "not told"
+
+
+def _ancestor_words(one: Renewal) -> str:
+    approval = one.approval
+    change = "" if one.delta is None else f"; its successor came to {one.delta:+.4f}"
+    return f"before: {words.number(one.value)} over {one.n} cases, {approval.at:%Y-%m-%d} by {approval.by}{change}"
 
 
 def _headline(baseline: Baseline) -> str:

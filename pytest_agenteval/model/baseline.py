@@ -15,11 +15,15 @@ from pytest_agenteval.model.trajectory import AgentIdentity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """What is asked of a metric: least and greatest acceptable value, and the loss that is tolerated."""
+    """What is asked of a metric: least and greatest acceptable value, and the loss that is tolerated.
+
+    ``slices`` are tags: on the cases of each the margin is asked for itself.
+    """
 
     floor: float | None = None
     ceiling: float | None = None
     margin: float | None = None
+    slices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("floor", "ceiling", "margin"):
@@ -51,12 +55,27 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """A former baseline in the lineage of the present one.
+
+    ``delta`` is what its successor won or lost against it on their common cases, in the metric's own
+    points; None where they had none, or another version of the metric.
+    """
+
+    value: float | None
+    n: int
+    approval: Approval
+    delta: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """The approved reference of one metric in one suite, case by case.
 
     ``screen`` holds the values that a run is first compared with, ``held_back`` those kept for a second,
     independent look (empty where the baseline was made from fewer than two attempts). ``agent`` is what was
-    known of the agent that made them.
+    known of the agent that made them. ``lineage`` are the baselines before this one, oldest first: many small
+    losses, each tolerated, add up there.
     """
 
     suite: str
@@ -67,6 +86,7 @@ class Baseline:
     estimate: Estimate
     approval: Approval
     agent: AgentIdentity = field(default_factory=AgentIdentity)
+    lineage: tuple[Renewal, ...] = ()
 
     @property
     def metric(self) -> str:

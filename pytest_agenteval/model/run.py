@@ -32,6 +32,7 @@ class Run:
     ``partial`` names the suites of which only a part ran, ``candidate`` is another agent that the command
     line put in place of the suites' own: neither becomes a week's value. ``recorded`` has the time of each suite
     that was replayed from a recording which tells one. ``specs`` are the metrics as they were in this run.
+    ``looked_again`` names the suites of which the gate took a second look.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Run:
     candidate: str = ""
     recorded: Mapping[str, datetime] = field(default_factory=dict)
     specs: Mapping[str, MetricSpec] = field(default_factory=dict)
+    looked_again: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,10 +62,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """A run with its trials in canonical order (suite, case id, attempt) and its estimates."""
+    """A run with its trials in canonical order (suite, case id, attempt) and its estimates.
+
+    ``second_look`` are the trials made once more of what the gate had doubts about; estimates leave them out.
+    """
 
     run: Run
     trials: Sequence[Trial]
+    second_look: Sequence[Trial] = ()
     estimates: tuple[Estimate, ...] = ()
 
     def suites(self) -> tuple[str, ...]:

@@ -28,6 +28,8 @@ class Reason(StrEnum):
     NONE = ""
     TOO_FEW = "too few"
     FLOOR = "floor"
+    NOT_CONFIRMED = "not confirmed"
+    NOT_LOOKED = "no second look"
     MISSING = "missing"
     CASE_SET = "case set changed"
     PARTIAL = "partial"
@@ -42,7 +44,8 @@ class Comparison:
     ``delta`` is current minus reference over the pairs, in the metric's own direction; ``low`` and
     ``high`` are its one-sided bounds, each at the level of the pass test. ``lost`` and ``won`` name the
     cases that fell and rose, ``edited`` those whose input or expectation changed, ``regraded`` those
-    whose answer is the same while its score is not.
+    whose answer is the same while its score is not. ``cases_needed`` further cases, or ``repeats_needed``
+    attempts a case, would let a run that changed nothing pass.
     """
 
     stage: Literal["screen", "confirmation"] = "screen"
@@ -62,19 +65,43 @@ class Comparison:
     regraded: tuple[str, ...] = ()
     n_same_answers: int = 0
     cases_needed: int | None = None
+    repeats_needed: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceFinding:
+    """One metric over the cases of one tag, told and not gating.
+
+    ``q_value`` is the p-value of a drop, corrected by Benjamini and Hochberg over all slices of the run;
+    ``fell`` says that the drop is likely real (q at most .10) and larger than the margin.
+    """
+
+    tag: str
+    estimate: Estimate
+    comparison: Comparison
+    q_value: float | None = None
+    fell: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the gate says of one metric in one suite; every outcome but pass names the next step."""
+    """What the gate says of one metric in one suite; every outcome but pass names the next step.
+
+    ``slice`` is the tag of a slice that gates for itself, empty for the whole suite. ``comparison`` is the
+    first look; where it showed a drop, ``confirmation`` is the second one, and ``confirmed`` says whether
+    that showed it too. ``slices`` are told beside the metric.
+    """
 
     suite: str
     metric: str
+    slice: str = ""
     outcome: Outcome
     reason: Reason = Reason.NONE
     confirmed: bool = False
     estimate: Estimate | None = None
     comparison: Comparison | None = None
+    confirmation: Comparison | None = None
+    slices: tuple[SliceFinding, ...] = ()
     message: str
     next_step: str = ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pytest_agenteval import stats
 from pytest_agenteval.model.estimate import CaseScores, Estimate
@@ -19,7 +19,10 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One metric over one suite: its estimate, the values behind it, and the cases without a value."""
+    """One metric over one suite: its estimate, the values behind it, and the cases without a value.
+
+    ``slices`` has, by tag, the cases with a value that bear it.
+    """
 
     suite: str
     spec: MetricSpec
@@ -27,6 +30,7 @@ class Measured:
     cases: Mapping[str, CaseScores]
     not_evaluated: Mapping[str, str] = field(default_factory=dict)
     not_asked: frozenset[str] = frozenset()
+    slices: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def missing_share(self) -> float:
@@ -74,7 +78,20 @@ def measure(suite: str, spec: MetricSpec, trials: Sequence[Trial]) -> Measured:
         cases=cases,
         not_evaluated=reasons,
         not_asked=frozenset(not_asked),
+        slices=_by_tag({case_id: by_case[case_id][0][0].case.tags for case_id in cases}),
     )
+
+
+def of_cases(suite: str, spec: MetricSpec, cases: Mapping[str, CaseScores], *, slice: str = "") -> Measured:
+    """A metric whose values by case are known already; for metrics that a value per case stands behind."""
+    estimate = replace(_estimate(suite, spec, cases, 0, []), slice=slice)
+    return Measured(suite=suite, spec=spec, estimate=estimate, cases=cases)
+
+
+def part_of(measured: Measured, tag: str) -> Measured:
+    """The metric over the cases of one tag."""
+    cases = {case: measured.cases[case] for case in sorted(measured.slices[tag])}
+    return of_cases(measured.suite, measured.spec, cases, slice=tag)
 
 
 def measure_all(suite: str, specs: Mapping[str, MetricSpec], trials: Sequence[Trial]) -> list[Measured]:
@@ -88,6 +105,14 @@ def bounds_of(measured: Measured, *, confidence: float) -> tuple[float | None, f
     if not measured.cases or measured.spec.aggregate == "ece":
         return None, None
     return _interval(measured.spec, list(measured.cases.values()), [], confidence)[1:3]
+
+
+def _by_tag(tags: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for case_id, several in tags.items():
+        for tag in several:
+            found.setdefault(tag, set()).add(case_id)
+    return {tag: frozenset(ids) for tag, ids in found.items()}
 
 
 def is_binary(cases: Iterable[CaseScores]) -> bool:

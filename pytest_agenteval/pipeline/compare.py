@@ -29,6 +29,7 @@ def compare(
     measured: Measured,
     *,
     margin: float | None = None,
+    alpha_pass: float = ALPHA_PASS,
     stage: Literal["screen", "confirmation"] = "screen",
 ) -> Comparison:
     """Pair the cases of a run with those of a reference, and test whether the run is worse.
@@ -38,22 +39,22 @@ def compare(
     a comparison without a difference.
     """
     spec, current = measured.spec, measured.cases
-    in_both = sorted(reference.keys() & current.keys())
-    common = [case for case in in_both if reference[case].fingerprint == current[case].fingerprint]
+    in_both = reference.keys() & current.keys()
+    common = common_cases(reference, current)
     sign = 1.0 if spec.better == "higher" else -1.0
-    gains = {case: sign * (current[case].mean - reference[case].mean) for case in common}
+    gains = {case: sign * _difference(current[case].mean, reference[case].mean) for case in common}
     regraded, n_same = _regraded(reference, current, common, spec)
     found = Comparison(
         stage=stage,
         reference=reference_estimate,
         current=measured.estimate,
         n_pairs=len(common),
-        lost=tuple(case for case in common if gains[case] < 0 and stats.exceeds(0, gains[case])),
-        won=tuple(case for case in common if gains[case] > 0 and stats.exceeds(gains[case], 0)),
+        lost=tuple(case for case in common if gains[case] < 0),
+        won=tuple(case for case in common if gains[case] > 0),
         added=tuple(sorted(current.keys() - reference.keys() - measured.not_evaluated.keys())),
         # A case that no longer has the metric's expectation is gone for the metric.
         removed=tuple(sorted(reference.keys() - current.keys() - (measured.not_evaluated.keys() - measured.not_asked))),
-        edited=tuple(sorted(set(in_both) - set(common))),
+        edited=tuple(sorted(in_both - set(common))),
         regraded=regraded,
         n_same_answers=n_same,
     )
@@ -61,7 +62,10 @@ def compare(
         return found
     pairs = [side[case] for side in (reference, current) for case in common]
     binary = spec.range == (0.0, 1.0) and all(len(one.values) == 1 for one in pairs) and is_binary(pairs)
-    tested = _tested(list(gains.values()), spec, binary=binary)
+    # Signs may be flipped only where both sides are drawn alike.
+    alike = all(len(reference[case].values) == len(current[case].values) for case in common)
+    tested = _tested(list(gains.values()), spec, binary=binary, alike=alike, alpha=alpha_pass)
+    total = _cases_in_all(list(gains.values()), margin, spec)
     low, high = tested.bounds if sign > 0 else tested.bounds[::-1]
     return replace(
         found,
@@ -70,8 +74,20 @@ def compare(
         delta=sign * tested.delta,
         low=None if low is None else sign * low,
         high=None if high is None else sign * high,
-        cases_needed=_cases_needed(list(gains.values()), margin, spec),
+        cases_needed=None if total is None else max(1, total - len(common)),
+        repeats_needed=_repeats_needed(total, [current[case] for case in common], margin, spec),
     )
+
+
+def common_cases(reference: Mapping[str, CaseScores], current: Mapping[str, CaseScores]) -> list[str]:
+    """The ids, in order, of the cases that both sides have and that were not edited in between."""
+    in_both = sorted(reference.keys() & current.keys())
+    return [case for case in in_both if reference[case].fingerprint == current[case].fingerprint]
+
+
+def _difference(now: float, before: float) -> float:
+    """Now minus before; what only rounding tells apart is no change: .1 + .2 is .3."""
+    return now - before if stats.exceeds(now, before) or stats.exceeds(before, now) else 0.0
 
 
 def is_paired(spec: MetricSpec) -> bool:
@@ -89,27 +105,27 @@ class _Tested:
     p_value: float
 
 
-def _tested(gains: list[float], spec: MetricSpec, *, binary: bool) -> _Tested:
+def _tested(gains: list[float], spec: MetricSpec, *, binary: bool, alike: bool, alpha: float) -> _Tested:
     delta = stats.exact_mean(gains)
     if binary:
         won, lost = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
         p_value = stats.mcnemar(won, lost, alternative="less")
-        return _Tested("McNemar mid-p", delta, stats.tango_bounds(won, lost, len(gains), ALPHA_PASS), p_value)
+        return _Tested("McNemar mid-p", delta, stats.tango_bounds(won, lost, len(gains), alpha), p_value)
     changed = sum(gain != 0 for gain in gains)
-    few = changed < _FEW_CHANGES
+    few = alike and changed < _FEW_CHANGES
     p_value = 1.0
     if changed:
         p_value = stats.sign_flip_pvalue(gains) if few else stats.paired_t_pvalue([0.0] * len(gains), gains)
     bounds: tuple[float | None, float | None] = (None, None)
     if spec.range is not None:
-        bounds = stats.paired_bounds(gains, ALPHA_PASS, spec.range[1] - spec.range[0])
+        bounds = stats.paired_bounds(gains, alpha, spec.range[1] - spec.range[0])
     elif len(gains) >= _LEAST_FOR_T:
-        bounds = stats.paired_t_bounds(gains, ALPHA_PASS) or bounds
+        bounds = stats.paired_t_bounds(gains, alpha) or bounds
     return _Tested("sign flips" if few else "paired t", delta, bounds, p_value)
 
 
-def _cases_needed(gains: list[float], margin: float | None, spec: MetricSpec) -> int | None:
-    """How many more cases like these would let a run that changed nothing pass; None where unknown."""
+def _cases_in_all(gains: list[float], margin: float | None, spec: MetricSpec) -> int | None:
+    """How many cases like these let a run that changed nothing pass; None where unknown."""
     if not margin or len(gains) < 2:  # noqa: PLR2004  # no spread can be taken from one case
         return None
     centre = stats.exact_mean(gains)
@@ -117,7 +133,22 @@ def _cases_needed(gains: list[float], margin: float | None, spec: MetricSpec) ->
     if spread == 0 and spec.range is None:
         return None
     width = 1.0 if spec.range is None else spec.range[1] - spec.range[0]
-    return max(1, stats.cases_needed_pass(spread / width, margin / width) - len(gains))
+    return stats.cases_needed_pass(spread / width, margin / width)
+
+
+def _repeats_needed(total: int | None, pairs: list[CaseScores], margin: float | None, spec: MetricSpec) -> int | None:
+    """How many attempts a case do as much as so many cases; None where no number of attempts does.
+
+    Where nothing changed only the noise of single attempts is left, and attempts lessen it as cases do; but
+    under as many cases as pass when nothing moves at all (2.3), attempts are of no use.
+    """
+    if total is None or not margin or spec.aggregate != "mean":
+        return None
+    width = 1.0 if spec.range is None else spec.range[1] - spec.range[0]
+    if spec.range is not None and len(pairs) < stats.cases_needed_pass(0.0, margin / width):
+        return None
+    attempts = max(len(pair.values) for pair in pairs)
+    return max(attempts + 1, math.ceil(attempts * total / len(pairs)))
 
 
 def _regraded(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
-from pytest_agenteval.pipeline.gate import GateMode
+from pytest_agenteval.pipeline.looks import GateMode
 
 OK = 0
 TESTS_FAILED = 1
@@ -36,7 +36,7 @@ PRECEDENCE = (
 """Of several codes at once the first of these stands."""
 
 _RED = {Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.NO_BASELINE, Outcome.LOOSENED}
-_WARNS_IN_A_MERGE = {Reason.TOO_FEW, Reason.FLOOR}
+_WARNS_IN_A_MERGE = {Reason.TOO_FEW, Reason.FLOOR, Reason.NOT_CONFIRMED}
 
 
 def code_of(verdict: Verdict, mode: GateMode) -> int:

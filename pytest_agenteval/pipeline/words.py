@@ -9,21 +9,34 @@ from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.verdict import Comparison, Outcome, Reason
 from pytest_agenteval.pipeline.aggregate import Measured
+from pytest_agenteval.pipeline.looks import Looks, Policy
 
 _MOST_NAMED = 8
+_MOST_REPEATS = 50
+"""Nobody repeats a case more often, so it is no advice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a verdict rests on. ``p_value`` is corrected for a ``family`` of comparisons."""
+    """What a verdict rests on: the looks at the metric, and the policy they are judged by."""
 
-    measured: Measured
-    bar: Bar
-    comparison: Comparison | None = None
-    p_value: float | None = None
-    family: int = 1
-    loosened: str = ""
-    drop_proven: bool = False
+    looks: Looks
+    policy: Policy
+
+    @property
+    def measured(self) -> Measured:
+        """The metric in this run."""
+        return self.looks.one.measured
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The first look."""
+        return self.looks.first
+
+    @property
+    def margin(self) -> float | None:
+        """The loss that is tolerated."""
+        return self.looks.one.margin
 
     @property
     def approve(self) -> str:
@@ -133,18 +146,43 @@ def _metric_changed(facts: Facts) -> _Words:
 def _too_few(facts: Facts) -> _Words:
     found = facts.comparison
     sure = f" (one-sided p = {found.p_value:.4f})" if found and found.p_value is not None else ""
-    message = (
-        f"{facts.compared}{sure}; a loss of the margin {number(facts.bar.margin)} can be neither shown nor excluded"
-    )
+    message = f"{facts.compared}{sure}; a loss of the margin {number(facts.margin)} can be neither shown nor excluded"
+    return message, _what_would_settle(found)
+
+
+def _what_would_settle(found: Comparison | None) -> str:
     if found is None or found.cases_needed is None:
-        return message, "More cases, more repeats or a wider margin would settle it"
-    more = f"About {found.cases_needed} more cases like these would settle it, or more repeats, or a wider margin"
-    return message, more
+        return "More cases, more repeats or a wider margin would settle it"
+    ways = [f"About {counted(found.cases_needed, 'more case')} like these would settle it"]
+    if found.repeats_needed is not None and found.repeats_needed <= _MOST_REPEATS:
+        ways.append(f"{found.repeats_needed} attempts a case")
+    return ", or ".join([*ways, "a wider margin"])
+
+
+def _not_looked(facts: Facts) -> _Words:
+    looks = facts.looks
+    message = f"{facts.compared}{_sure(facts)}: the first look shows a drop"
+    if looks.one.again is None:
+        return f"{message}, and the second look that must confirm it was not made", "Run the whole suite again"
+    reasons = [reason for reason in looks.one.again.not_evaluated.values() if reason]
+    why = f" (the first reason: {reasons[0]})" if reasons else ""
+    cases = 0 if looks.second is None else looks.second.n_pairs
+    return f"{message}, and the second look gave only {counted(cases, 'case')}{why}", "Mend that, and run again"
+
+
+def _not_confirmed(facts: Facts) -> _Words:
+    second = facts.looks.second
+    again = comparison_words(second) if second else ""
+    message = (
+        f"{facts.compared}{_sure(facts)}: the first look shows a drop, a second and independent one does not "
+        f"confirm it ({again}, {_chance(facts.looks.second_p_value)}); chance is the likelier reason"
+    )
+    return message, f"Nothing stops the merge. {_what_would_settle(facts.comparison)}"
 
 
 def _below_floor(facts: Facts) -> _Words:
     measured, found = facts.measured, facts.comparison
-    message = f"{value_words(measured.estimate)}: proven to break {bar_words(facts.bar)}"
+    message = f"{value_words(measured.estimate)}: proven to break {bar_words(facts.looks.one.bar)}"
     if found is not None and found.lost:
         return message, f"Look at the cases that fell: {named(found.lost)}"
     best = measured.spec.best
@@ -153,21 +191,39 @@ def _below_floor(facts: Facts) -> _Words:
 
 
 def _floor_open(facts: Facts) -> _Words:
-    message = f"{value_words(facts.measured.estimate)}: not proven to keep {bar_words(facts.bar)}"
+    message = f"{value_words(facts.measured.estimate)}: not proven to keep {bar_words(facts.looks.one.bar)}"
     return message, "More cases or repeats would settle it"
 
 
 def _loosened(facts: Facts) -> _Words:
-    message = f"the settings are looser than the approved baseline: {facts.loosened}"
+    message = f"the settings are looser than the approved baseline: {facts.looks.one.loosened}"
     return message, f"Tighten them, or: {facts.approve}"
 
 
 def _regressed(facts: Facts) -> _Words:
-    corrected = f", corrected for {facts.family} comparisons" if facts.family > 1 else ""
-    sure = f"chance alone would do this with p = {facts.p_value or 0.0:.2g}{corrected}"
-    message = f"{facts.compared}: a real drop ({sure}), larger than the margin {facts.bar.margin or 0.0:g}"
-    lost = facts.comparison.lost if facts.comparison else ()
-    return message, f"Look at {named(lost)}; if the drop is accepted: {facts.approve}"
+    found, second = facts.comparison, facts.looks.second
+    message = f"{facts.compared}: a real drop{_sure(facts)}, larger than the margin {facts.margin or 0.0:g}"
+    if second is not None:
+        message += f". Seen again in a second look: {comparison_words(second)} ({_chance(facts.looks.second_p_value)})"
+    lost = found.lost if found else ()
+    both = tuple(case for case in lost if second is not None and case in second.lost)
+    if both:
+        return message, f"{counted(len(both), 'case')} fell in both looks: {named(both)}; {_accept(facts)}"
+    return message, f"Look at {named(lost)}; {_accept(facts)}"
+
+
+def _accept(facts: Facts) -> str:
+    return f"if the drop is accepted: {facts.approve} --accept-drop"
+
+
+def _chance(p_value: float | None) -> str:
+    return f"chance alone would do this with p = {p_value or 0.0:.2g}"
+
+
+def _sure(facts: Facts) -> str:
+    family = facts.looks.family
+    corrected = f", corrected for {family} comparisons" if family > 1 else ""
+    return f" ({_chance(facts.looks.p_value)}{corrected})"
 
 
 def _no_baseline(facts: Facts) -> _Words:
@@ -178,10 +234,13 @@ def _no_baseline(facts: Facts) -> _Words:
 def _pass(facts: Facts) -> _Words:
     found = facts.comparison
     if found is None:
-        return f"{facts.compared}; {bar_words(facts.bar)}", ""
-    excluded = facts.bar.margin is not None and found.delta is not None
-    small = "; a small drop, proven" if facts.drop_proven else ""
-    return f"{facts.compared}; a loss of {facts.bar.margin:g} is excluded{small}" if excluded else facts.compared, ""
+        return f"{facts.compared}; {bar_words(facts.looks.one.bar)}", ""
+    if facts.margin is None or found.delta is None:
+        return facts.compared, ""
+    p_value = facts.looks.p_value
+    proven = p_value is not None and p_value <= facts.looks.alpha(facts.policy)
+    small = "; a small drop, proven" if proven else ""
+    return f"{facts.compared}; a loss of {facts.margin:g} is excluded{small}", ""
 
 
 _BY_REASON: dict[Reason, Callable[[Facts], _Words]] = {
@@ -192,6 +251,8 @@ _BY_REASON: dict[Reason, Callable[[Facts], _Words]] = {
     Reason.METRIC_CHANGED: _metric_changed,
     Reason.TOO_FEW: _too_few,
     Reason.FLOOR: _floor_open,
+    Reason.NOT_LOOKED: _not_looked,
+    Reason.NOT_CONFIRMED: _not_confirmed,
 }
 _BY_OUTCOME: dict[Outcome, Callable[[Facts], _Words]] = {
     Outcome.LOOSENED: _loosened,

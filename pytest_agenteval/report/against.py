@@ -9,7 +9,8 @@ from pytest_agenteval.model.baseline import Approval, Bar, Baseline
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.verdict import Outcome, Verdict
 from pytest_agenteval.pipeline.aggregate import Measured
-from pytest_agenteval.pipeline.gate import Gated, Policy, judge
+from pytest_agenteval.pipeline.gate import judge
+from pytest_agenteval.pipeline.looks import Gated, Policy
 from pytest_agenteval.report.drawn import Drawn, Reference
 
 Key = tuple[str, str]
@@ -86,6 +87,9 @@ def _gate(drawn: Sequence[Drawn], references: Sequence[Reference]) -> dict[Key, 
                 bar=bar,
                 baseline=reference.baselines.get(metric),
                 loosened=loosened,
+                # Where no second look was taken, the first one had shown nothing to confirm.
+                looks_again=suite.suite in suite.this.run.looked_again,
+                again=suite.this.again(metric),
             )
             by_run.setdefault(suite.this.run.id, []).append(gated)
     verdicts = [verdict for gated in by_run.values() for verdict in judge(gated, Policy())]

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_agenteval.errors import HistoryError
+from pytest_agenteval.errors import HistoryError, QuarantineError
 from pytest_agenteval.model.baseline import Bar, Baseline
+from pytest_agenteval.model.quarantine import QuarantinedCase
 from pytest_agenteval.model.run import Run, WeekValue
 from pytest_agenteval.pipeline.aggregate import Measured
+from pytest_agenteval.pipeline.bar import ERROR_RATE, effective_bar
 from pytest_agenteval.pipeline.compare import is_paired
-from pytest_agenteval.pipeline.gate import ERROR_RATE, effective_bar
 from pytest_agenteval.report.past import SuiteRun
 from pytest_agenteval.store.baselines import Baselines
 from pytest_agenteval.store.history import History
+from pytest_agenteval.store.quarantine import Quarantines
 
 ByWeek = Mapping[str, Mapping[str, WeekValue]]
 """By week and metric, the value of a suite."""
@@ -47,11 +49,15 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """What a suite is held against: baselines and bars by metric, and the baselines that cannot be read."""
+    """What a suite is held against: baselines and bars by metric, and what of it cannot be read.
+
+    ``quarantined`` are its quarantined cases, whenever they are.
+    """
 
     gating: frozenset[str]
     baselines: Mapping[str, Baseline] = field(default_factory=dict)
     bars: Mapping[str, tuple[Bar, str]] = field(default_factory=dict)
+    quarantined: tuple[QuarantinedCase, ...] = ()
     problems: tuple[str, ...] = ()
 
     def bar(self, metric: str) -> Bar:
@@ -73,13 +79,20 @@ def draw(history: History, runs: Mapping[str, Run], suite: str, by_week: ByWeek)
     return Drawn(suite=suite, this=run_of(newest), last=last, by_week=by_week)
 
 
-def reference_of(drawn: Drawn, baselines: Baselines, table: Mapping[str, Bar]) -> Reference:
+def reference_of(
+    drawn: Drawn, baselines: Baselines, table: Mapping[str, Bar], quarantines: Quarantines | None = None
+) -> Reference:
     """The suite's baselines, and the bars that count: ``table`` has those of the settings."""
     found, unread = baselines.of_suite(drawn.suite)
     problems = [without_folder(problem, baselines.root) for problem in unread.values()]
+    quarantined: tuple[QuarantinedCase, ...] = ()
+    try:
+        quarantined = quarantines.read(drawn.suite) if quarantines else ()
+    except QuarantineError as error:
+        problems.append(without_folder(str(error), baselines.root))
     gating = frozenset({*table, *found, ERROR_RATE})
     bars = {metric: effective_bar(table.get(metric), found.get(metric), metric) for metric in gating}
-    return Reference(gating=gating, baselines=found, bars=bars, problems=tuple(problems))
+    return Reference(gating=gating, baselines=found, bars=bars, quarantined=quarantined, problems=tuple(problems))
 
 
 def without_folder(message: str, root: Path) -> str:

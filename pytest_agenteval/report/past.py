@@ -13,6 +13,7 @@ from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Comparison
 from pytest_agenteval.pipeline.aggregate import Measured, measure
+from pytest_agenteval.pipeline.variance import attempts
 from pytest_agenteval.report.view import CaseChange
 from pytest_agenteval.store.history import History
 from pytest_agenteval.store.history.excerpt import SuiteExcerpt, read_some
@@ -46,9 +47,26 @@ class SuiteRun:
         spec, estimate = self.spec(metric), self.estimates[metric]
         if estimate.n_not_evaluated or spec.aggregate.startswith("pass_"):
             return measure(self.suite, spec, self.history.read(self.run.id).of_suite(self.suite))
+        return Measured(suite=self.suite, spec=spec, estimate=estimate, cases=self._known(metric))
+
+    def attempts(self, metric: str) -> Mapping[str, CaseScores]:
+        """The value of each attempt by case, whatever the metric's aggregate."""
+        if self.spec(metric).deterministic:
+            return self._known(metric)
+        # Of a judge it matters whether an attempt has an answer at all, which the index does not tell.
+        return attempts(self.history.read(self.run.id).of_suite(self.suite), metric)
+
+    def _known(self, metric: str) -> Mapping[str, CaseScores]:
         if not self._scores:
             self._scores.update(self.history.case_scores(self.run.id, self.suite))
-        return Measured(suite=self.suite, spec=spec, estimate=estimate, cases=self._scores.get(metric, {}))
+        return self._scores.get(metric, {})
+
+    def again(self, metric: str) -> Measured | None:
+        """The metric's values in the second look that the gate took; None where it took none."""
+        if self.suite not in self.run.looked_again:
+            return None
+        second = [trial for trial in self.history.read(self.run.id).second_look if trial.case.suite == self.suite]
+        return measure(self.suite, self.spec(metric), second)
 
     def some(self, cases: Collection[str]) -> tuple[SuiteExcerpt, str]:
         """The agents and the trials of these cases; and what keeps them from being read."""

@@ -9,9 +9,11 @@ from typing import Literal
 
 from pytest_agenteval.model.baseline import Bar, Baseline
 from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.quarantine import Standing as Quarantine
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.verdict import Comparison, Outcome, Verdict
+from pytest_agenteval.pipeline.variance import FlakyCase, Variance
 
 Standing = Literal["worse", "better", "held", "unknown", "unjudged"]
 """What became of a metric since the week before; ``unjudged`` is none of the other words' business."""
@@ -42,6 +44,16 @@ class SystemChange:
     what: str
     before: str
     now: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRepeats:
+    """What the repeats of a week's run tell of one metric: the parts of its variance, and its flaky cases."""
+
+    spec: MetricSpec
+    week: str
+    variance: Variance
+    flaky: tuple[FlakyCase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +110,9 @@ class SuiteView:
     """A suite in its newest week that has a whole run, beside the last week before it that has one.
 
     ``gap_weeks`` are the weeks between the two, in which no whole run was. ``vanished`` names the metrics
-    that the week before had and this one has not. ``problems`` keep something from being said.
+    that the week before had and this one has not. ``repeats`` are of the newer of the two runs that has any,
+    ``quarantine`` has the cases that do not gate when the report is made. ``problems`` keep something from being
+    said.
     """
 
     suite: str
@@ -112,6 +126,8 @@ class SuiteView:
     changes: tuple[SystemChange, ...] = ()
     metrics: tuple[MetricView, ...] = ()
     vanished: tuple[str, ...] = ()
+    repeats: tuple[MetricRepeats, ...] = ()
+    quarantine: Quarantine = Quarantine()
     problems: tuple[str, ...] = ()
 
     @property

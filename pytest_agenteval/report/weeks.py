@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pytest_agenteval.errors import HistoryError
 from pytest_agenteval.model.codec import near
+from pytest_agenteval.model.quarantine import standing
 from pytest_agenteval.model.run import Run, WeekValue
 from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.pipeline.aggregate import Measured
@@ -22,11 +24,13 @@ from pytest_agenteval.report.drawn import (
     without_folder,
 )
 from pytest_agenteval.report.past import SuiteRun, by_case, case_changes
+from pytest_agenteval.report.repeats import repeats_of
 from pytest_agenteval.report.view import CaseChange, MetricView, SuiteView, SystemChange, WeekReport
 from pytest_agenteval.report.wording import as_week_verdict
 from pytest_agenteval.store.baselines import Baselines
 from pytest_agenteval.store.history import History
 from pytest_agenteval.store.history.excerpt import SuiteExcerpt
+from pytest_agenteval.store.quarantine import Quarantines
 
 MOST_WEEKS = 52
 """A sparkline goes back no further."""
@@ -41,6 +45,7 @@ def week_report(
     suites: Sequence[str] | None = None,
     owner: str = "",
     gate_of: GateTable = lambda _suite: {},
+    quarantines: Quarantines | None = None,
 ) -> WeekReport:
     """The view of a week: all suites, or those named (``refunds`` also names ``refunds[gpt]``).
 
@@ -53,11 +58,12 @@ def week_report(
     by_suite = _chosen(_by_suite(history.week_values(until=week)), suites)
     runs = {run.id: run for run in history.runs()}
     drawn = [draw(history, runs, suite, by_week) for suite, by_week in by_suite.items()]
-    references = [reference_of(suite, baselines, gate_of(suite.suite)) for suite in drawn]
+    references = [reference_of(suite, baselines, gate_of(suite.suite), quarantines) for suite in drawn]
     shown = week or max((suite.this.week for suite in drawn), default=None)
     verdicts = verdicts_of(drawn, references)
     views = [
-        _suite_view(suite, reference, verdicts, str(shown)) for suite, reference in zip(drawn, references, strict=True)
+        replace(_suite_view(suite, reference, verdicts, str(shown)), quarantine=standing(reference.quarantined, now))
+        for suite, reference in zip(drawn, references, strict=True)
     ]
     problems = [without_folder(text, history.root) for text in history.problems()]
     problems += _never_whole(list(runs.values()), by_suite, suites)
@@ -112,6 +118,7 @@ def _suite_view(drawn: Drawn, reference: Reference, verdicts: Verdicts, report_w
         changes=_changed(_system(before.agents, now.agents)) + _versions(last, this) if last else (),
         metrics=tuple(metrics),
         vanished=tuple(sorted(last.estimates.keys() - this.estimates.keys())) if last else (),
+        repeats=repeats_of(drawn, reference.gating),
         problems=(*reference.problems, *unread),
     )
 

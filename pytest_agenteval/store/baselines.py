@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_agenteval.errors import BaselineError, InvalidValue
-from pytest_agenteval.model.baseline import Approval, Bar, Baseline
+from pytest_agenteval.model.baseline import Approval, Bar, Baseline, Renewal
 from pytest_agenteval.model.change import Change
 from pytest_agenteval.model.codec import decode, encode, near
 from pytest_agenteval.model.estimate import CaseScores, Estimate
@@ -24,7 +24,7 @@ APPROVALS: Final = "approvals"
 """The folder beside the suites' own in which requests for approval lie."""
 
 _KEYS: Final = ("schema", "suite", "spec", "bar", "estimate", "approval", "cases")
-_OPTIONAL: Final = ("agent",)
+_OPTIONAL: Final = ("agent", "lineage")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +136,8 @@ def text_of(baseline: Baseline) -> str:
         "approval": encode(baseline.approval),
         "agent": encode(baseline.agent),
     }
+    if baseline.lineage:
+        head["lineage"] = encode(baseline.lineage)
     lines = [f"  {_text(name)}: {_text(value)},\n" for name, value in head.items()]
     ids = sorted({*baseline.screen, *baseline.held_back})
     cases = ",\n".join(f"    {_text(case)}: {_text(_row(baseline, case))}" for case in ids)
@@ -155,6 +157,7 @@ def baseline_of(text: str, where: str) -> Baseline:
             estimate=decode(Estimate, data["estimate"]),
             approval=decode(Approval, data["approval"]),
             agent=decode(AgentIdentity, data.get("agent", {})),
+            lineage=tuple(decode(Renewal, one) for one in data.get("lineage", [])),
             screen={case: screen for case, row in rows.items() if (screen := _screen(row))},
             held_back={case: held_back for case, row in rows.items() if (held_back := _held_back(row))},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,8 @@ from pytest_agenteval.model.trajectory import Trajectory
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Verdict
 from pytest_agenteval.pipeline.aggregate import Measured, measure
-from pytest_agenteval.pipeline.gate import Gated, Policy, judge
+from pytest_agenteval.pipeline.gate import judge
+from pytest_agenteval.pipeline.looks import Gated, Policy
 
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)
 BINARY = MetricSpec(name="success", kind="binary")
@@ -70,6 +72,21 @@ def baseline(values: Values, spec: MetricSpec = BINARY, bar: Bar | None = None, 
         screen=before.cases,
         estimate=before.estimate,
         approval=Approval(by="Dana", at=AT, reason="first", run="r0"),
+    )
+
+
+def doubtful(
+    now: Values, again: Values | None, before: Values, *, held_back: Values | None = None, **how: Any
+) -> Gated:
+    """A metric of a live agent, whose baseline holds back as much as it shows unless told otherwise."""
+    one = gated(before, now, **how)
+    assert one.baseline is not None
+    held = measured(before if held_back is None else held_back, one.spec).cases
+    return replace(
+        one,
+        baseline=replace(one.baseline, held_back=held),
+        looks_again=True,
+        again=None if again is None else measured(again, one.spec),
     )
 
 

@@ -76,7 +76,7 @@ def test_sides_of_unequal_repeats_are_paired_by_the_means_of_the_case() -> None:
     found = compared({"a": [1.0, 1.0, 0.0, 1.0], "b": [1.0]}, {"a": [1.0], "b": [0.0, 1.0]})
     assert found.delta == pytest.approx((0.25 - 0.5) / 2)
     assert (found.won, found.lost) == (("a",), ("b",))
-    assert found.test == "sign flips"
+    assert found.test == "paired t"  # sides drawn unlike each other may not be exchanged
 
 
 def test_with_twenty_changes_or_more_the_t_test_is_taken() -> None:

@@ -9,7 +9,7 @@ import pytest
 from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.exits import code_of, standing
-from pytest_agenteval.pipeline.gate import GateMode
+from pytest_agenteval.pipeline.looks import GateMode
 
 # Restated from the design: 3 > 2 > 4 > 12 > 10 > 1 > 13 > 11 > 14 > 5 > 6 > 0.
 ORDER = (3, 2, 4, 12, 10, 1, 13, 11, 14, 5, 6)
@@ -31,7 +31,7 @@ def test_a_code_that_is_not_in_the_table_is_never_hidden(foreign: int) -> None:
 
 
 RED = {Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.NO_BASELINE, Outcome.LOOSENED}
-WARNED_OF_IN_A_MERGE = {Reason.TOO_FEW, Reason.FLOOR}
+WARNED_OF_IN_A_MERGE = {Reason.TOO_FEW, Reason.FLOOR, Reason.NOT_CONFIRMED}
 
 
 def verdict(outcome: Outcome, reason: Reason = Reason.NONE) -> Verdict:

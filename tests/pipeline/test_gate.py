@@ -14,14 +14,9 @@ from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.score import MetricSpec, Score
 from pytest_agenteval.model.verdict import Outcome, Reason
 from pytest_agenteval.pipeline.aggregate import measure
-from pytest_agenteval.pipeline.gate import (
-    ERROR_RATE,
-    Gated,
-    Policy,
-    effective_bar,
-    judge,
-    proven_despite_regrading,
-)
+from pytest_agenteval.pipeline.bar import ERROR_RATE, effective_bar
+from pytest_agenteval.pipeline.gate import judge, proven_despite_regrading
+from pytest_agenteval.pipeline.looks import Gated, Policy, look
 from tests.pipeline.measures import (
     BINARY,
     BOUNDED,
@@ -298,7 +293,7 @@ def test_no_drop_at_all_does_not_make_a_changed_scorer_comparable() -> None:
 def test_a_proof_in_spite_of_regrading_is_for_verdicts_alone() -> None:
     policy = Policy()
     no_baseline = gated(None, OLD)
-    assert not proven_despite_regrading(no_baseline, 0.001, policy)
+    assert not proven_despite_regrading(look([no_baseline], policy)[0], policy)
     soft: Values = {f"c{n}": [0.9] for n in range(40)}
     hard: Values = {f"c{n}": [0.1] for n in range(40)}
     same = {f"c{n}": "x" for n in range(20)}

@@ -15,7 +15,8 @@ from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.verdict import Outcome, Reason
-from pytest_agenteval.pipeline.gate import Gated, Policy, judge
+from pytest_agenteval.pipeline.gate import judge
+from pytest_agenteval.pipeline.looks import Gated, Looks, Policy
 from pytest_agenteval.pipeline.words import (
     Facts,
     bar_words,
@@ -25,7 +26,7 @@ from pytest_agenteval.pipeline.words import (
     number,
     value_words,
 )
-from tests.pipeline.measures import BINARY, COST, Values, baseline, binary, flipped, gated, measured, verdict
+from tests.pipeline.measures import BINARY, COST, Values, baseline, binary, doubtful, flipped, gated, measured, verdict
 
 OLD = binary(160, 40)
 APPROVE = "pytest-agenteval baseline approve s --metric success --reason '…'"
@@ -35,6 +36,11 @@ ERRORS = MetricSpec(name="error_rate", kind="binary", better="lower")
 def regraded() -> Gated:
     same = {case: "this" for case in OLD}
     return Gated(measured=measured(flipped(OLD, lost=8), answers=same), bar=Bar(), baseline=baseline(OLD, answers=same))
+
+
+def looked(again: Values | None) -> Gated:
+    """Thirty cases fell in the first look; the second look gave this."""
+    return doubtful(flipped(OLD, lost=30), again, OLD)
 
 
 def fewer(n: int) -> Values:
@@ -74,7 +80,7 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
         "from 0.8000 to 0.6050, on 200 common cases -0.1950 [-0.2461, -0.1509], 40 fell, 1 rose: a real drop "
         "(chance alone would do this with p = 9.8e-12), larger than the margin 0.02",
         "Look at c0000, c0001, c0002, c0003, c0004, c0005, c0006, c0007 and 32 more; "
-        f"if the drop is accepted: {APPROVE}",
+        f"if the drop is accepted: {APPROVE} --accept-drop",
     ),
     "no_baseline": (
         lambda: gated(None, binary(1, 0)),
@@ -102,13 +108,45 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
         lambda: gated(OLD, flipped(OLD, lost=5, won=3)),
         "from 0.8000 to 0.7900, on 200 common cases -0.0100 [-0.0375, 0.0154], 5 fell, 3 rose (one-sided p = 0.2539); "
         "a loss of the margin 0.0200 can be neither shown nor excluded",
-        "About 420 more cases like these would settle it, or more repeats, or a wider margin",
+        "About 420 more cases like these would settle it, or 4 attempts a case, or a wider margin",
     ),
     "inconclusive: too few and nothing changed": (
         lambda: gated(fewer(40), fewer(40)),
         "from 1.0000 to 1.0000, on 40 common cases +0.0000 [-0.0634, 0.0634], 0 fell, 0 rose (one-sided p = 1.0000); "
         "a loss of the margin 0.0200 can be neither shown nor excluded",
-        "About 93 more cases like these would settle it, or more repeats, or a wider margin",
+        "About 93 more cases like these would settle it, or a wider margin",
+    ),
+    "inconclusive: no second look": (
+        lambda: looked(None),
+        "from 0.8000 to 0.6500, on 200 common cases -0.1500 [-0.1962, -0.1132], 30 fell, 0 rose "
+        "(chance alone would do this with p = 4.7e-10): the first look shows a drop, and the second look that must "
+        "confirm it was not made",
+        "Run the whole suite again",
+    ),
+    "inconclusive: too short a second look": (
+        lambda: looked({"c0000": [1.0]}),
+        "from 0.8000 to 0.6500, on 200 common cases -0.1500 [-0.1962, -0.1132], 30 fell, 0 rose "
+        "(chance alone would do this with p = 4.7e-10): the first look shows a drop, and the second look gave "
+        "only 1 case",
+        "Mend that, and run again",
+    ),
+    "inconclusive: not confirmed": (
+        lambda: looked(OLD),
+        "from 0.8000 to 0.6500, on 200 common cases -0.1500 [-0.1962, -0.1132], 30 fell, 0 rose "
+        "(chance alone would do this with p = 4.7e-10): the first look shows a drop, a second and independent one "
+        "does not confirm it (from 0.8000 to 0.8000, on 200 common cases +0.0000 [-0.0133, 0.0133], 0 fell, 0 rose, "
+        "chance alone would do this with p = 1); chance is the likelier reason",
+        "Nothing stops the merge. About 1,781 more cases like these would settle it, or 10 attempts a case, "
+        "or a wider margin",
+    ),
+    "regressed, and seen again": (
+        lambda: looked(flipped(OLD, lost=25, won=1)),
+        "from 0.8000 to 0.6500, on 200 common cases -0.1500 [-0.1962, -0.1132], 30 fell, 0 rose: a real drop "
+        "(chance alone would do this with p = 4.7e-10), larger than the margin 0.02. Seen again in a second look: "
+        "from 0.8000 to 0.6800, on 200 common cases -0.1200 [-0.1642, -0.0843], 25 fell, 1 rose "
+        "(chance alone would do this with p = 2.1e-07)",
+        "25 cases fell in both looks: c0000, c0001, c0002, c0003, c0004, c0005, c0006, c0007 and 17 more; "
+        f"if the drop is accepted: {APPROVE} --accept-drop",
     ),
     "inconclusive: partial": (
         lambda: replace(gated(OLD, OLD), partial=True),
@@ -184,7 +222,7 @@ def test_a_metric_that_no_case_asks_for_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("reason", [Reason.CASE_SET, Reason.METRIC_CHANGED, Reason.TOO_FEW])
 def test_a_reason_without_its_comparison_still_has_words_and_a_step(reason: Reason) -> None:
-    message, step = explain(Outcome.INCONCLUSIVE, reason, Facts(measured=measured(OLD), bar=Bar()))
+    message, step = explain(Outcome.INCONCLUSIVE, reason, Facts(looks=Looks(one=gated(None, OLD)), policy=Policy()))
     assert message.startswith("0.8000 [")
     assert step
 
@@ -195,8 +233,8 @@ def test_the_bounds_in_the_words_are_tangos() -> None:
 
 
 def test_a_drop_without_its_comparison_names_the_command() -> None:
-    _, step = explain(Outcome.REGRESSED, Reason.NONE, Facts(measured=measured(OLD), bar=Bar()))
-    assert step.endswith(APPROVE)
+    _, step = explain(Outcome.REGRESSED, Reason.NONE, Facts(looks=Looks(one=gated(None, OLD)), policy=Policy()))
+    assert step.endswith(f"{APPROVE} --accept-drop")
 
 
 @pytest.mark.parametrize(

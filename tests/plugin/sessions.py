@@ -84,7 +84,11 @@ class Session:
         return [cause["code"] for cause in self.verdict["causes"]]
 
     def estimate(self, metric: str, suite: str = "refunds") -> dict[str, Any]:
-        [found] = [one for one in self.verdict["estimates"] if (one["suite"], one["metric"]) == (suite, metric)]
+        [found] = [
+            one
+            for one in self.verdict["estimates"]
+            if (one["suite"], one["metric"], one.get("slice", "")) == (suite, metric, "")
+        ]
         return dict(found)
 
     @property

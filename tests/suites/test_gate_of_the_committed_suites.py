@@ -31,7 +31,9 @@ def evaluated(checkout: Path, *arguments: str) -> tuple[int, dict[str, dict[str,
     document = json.loads((checkout / ".agenteval" / "verdict.json").read_text("utf-8"))
     assert document["exit_code"] == done.returncode, done.stdout
     verdicts = {verdict["metric"]: verdict for verdict in document["verdicts"]}
-    values = {estimate["metric"]: estimate.get("value") for estimate in document["estimates"]}
+    values = {
+        estimate["metric"]: estimate.get("value") for estimate in document["estimates"] if not estimate.get("slice")
+    }
     return done.returncode, verdicts, values
 
 

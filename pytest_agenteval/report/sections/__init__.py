@@ -9,6 +9,7 @@ from pytest_agenteval.model.blocks import Block
 from pytest_agenteval.report.sections.cases import cases
 from pytest_agenteval.report.sections.costs import costs
 from pytest_agenteval.report.sections.gaps import gaps
+from pytest_agenteval.report.sections.repeats import repeats
 from pytest_agenteval.report.sections.summary import summary
 from pytest_agenteval.report.sections.system import system
 from pytest_agenteval.report.view import SuiteView
@@ -29,7 +30,14 @@ class FunctionSection:
 
 def built_in_sections() -> tuple[FunctionSection, ...]:
     """The sections that each report has, in their order; the orders leave room between them."""
-    named = {"summary": summary, "system": system, "cases": cases, "costs": costs, "gaps": gaps}
+    named = {
+        "summary": summary,
+        "system": system,
+        "cases": cases,
+        "repeats": repeats,
+        "costs": costs,
+        "gaps": gaps,
+    }
     return tuple(
         FunctionSection(name=name, order=100 * place, blocks=blocks)
         for place, (name, blocks) in enumerate(named.items(), start=1)

@@ -6,7 +6,7 @@ from pytest_agenteval.model.blocks import Block, Cell, Column, Heading, Sparklin
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.verdict import Outcome
-from pytest_agenteval.pipeline.gate import ERROR_RATE
+from pytest_agenteval.pipeline.bar import ERROR_RATE
 from pytest_agenteval.report import wording
 from pytest_agenteval.report.view import MetricView, SuiteView
 

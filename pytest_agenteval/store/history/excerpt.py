@@ -15,7 +15,7 @@ from pytest_agenteval.model.codec import decode
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.trial import Trial
-from pytest_agenteval.store.history.segments import segment_path
+from pytest_agenteval.store.history.segments import SECOND_LOOK, segment_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,8 @@ def _rows(path: Path) -> list[Any]:
     """The trials of a segment as they stand there; a third of the time of the strict reader, who has seen it."""
     with gzip.open(path, "rb") as stream:
         _, *lines = stream.read().splitlines()
-    return [json.loads(line) for line in lines]
+    rows = [json.loads(line) for line in lines]
+    return [row for row in rows if SECOND_LOOK not in row]
 
 
 def _reasons(rows: Sequence[dict[str, Any]]) -> dict[str, str]:

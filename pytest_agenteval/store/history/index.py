@@ -16,7 +16,7 @@ from pytest_agenteval.model.codec import encode
 from pytest_agenteval.model.run import FinishedRun, week_of
 from pytest_agenteval.model.trial import TrialKey
 from pytest_agenteval.store.files import refusals_of
-from pytest_agenteval.store.history.segments import SegmentHeader, header_of, rows_of
+from pytest_agenteval.store.history.segments import SECOND_LOOK, SegmentHeader, header_of, rows_of
 
 _VERSION: Final = 3
 _WAIT_SECONDS: Final = 30.0
@@ -161,6 +161,8 @@ def _read(path: Path) -> tuple[SegmentHeader, CaseRows]:
     header = header_of(next(rows)[1], path)
     cases: CaseRows = {}
     for line, row in rows:
+        if isinstance(row, dict) and SECOND_LOOK in row:
+            continue  # it stands in no estimate
         try:
             key = (row["case"].get("suite", ""), row["case"]["id"], row.get("attempt", 1))
             marks = (row["case_fingerprint"], row["id"], row["answer_digest"])

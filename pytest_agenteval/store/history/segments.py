@@ -19,6 +19,9 @@ from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.store.files import create_atomically, gzipped, safe_name
 
 SCHEMA: Final = "agenteval-history/1"
+SECOND_LOOK: Final = "second_look"
+"""The one key of a row that holds a trial of the second look."""
+
 _LONGEST_LINE: Final = 256 * 2**20  # bytes; a longer one is no trial, and may be a bomb
 
 _T = TypeVar("_T")
@@ -48,8 +51,9 @@ def write_segment(root: Path, finished: FinishedRun) -> Path:
         "run": encode(finished.run),
         "estimates": encode(finished.estimates),
     }
-    trials = sorted(finished.trials, key=lambda trial: trial.key)
-    lines = [_line(head), *(_line(encode(trial)) for trial in trials)]
+    first = [encode(trial) for trial in sorted(finished.trials, key=lambda trial: trial.key)]
+    second = [{SECOND_LOOK: encode(trial)} for trial in sorted(finished.second_look, key=lambda trial: trial.key)]
+    lines = [_line(row) for row in (head, *first, *second)]
     if not create_atomically(path, gzipped("".join(lines).encode())):
         message = f"{path} exists: a run's segment is written once. Give the new run another id"
         raise HistoryError(message)
@@ -60,8 +64,12 @@ def read_segment(path: Path) -> FinishedRun:
     """The run in a segment. Raises HistoryError, with file and line, at the first line that is not sound."""
     rows = rows_of(path)
     header = header_of(next(rows)[1], path)
-    trials = tuple(_decoded(Trial, row, path, line) for line, row in rows)
-    return FinishedRun(run=header.run, trials=trials, estimates=header.estimates)
+    first: list[Trial] = []
+    second: list[Trial] = []
+    for line, row in rows:
+        again = isinstance(row, dict) and SECOND_LOOK in row
+        (second if again else first).append(_decoded(Trial, row[SECOND_LOOK] if again else row, path, line))
+    return FinishedRun(run=header.run, trials=tuple(first), second_look=tuple(second), estimates=header.estimates)
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, Any]]:
