@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -55,6 +55,7 @@ class Controller:
         self._config, self._run, self._workspace = config, run, workspace
         self._registry, self._options, self._clock = registry, options, clock
         self._trials: dict[TrialKey, Trial] = {}
+        self._second: dict[TrialKey, Trial] = {}
         self._judged: Judged | None = None
         self._exit_code = 0
         self._collected_badly = self._stopped_by_failures = False
@@ -82,9 +83,7 @@ class Controller:
             failed_last.lastfailed[report.nodeid] = True  # skipped for pytest, but --lf shall repeat it
         data = getattr(report, "agenteval", None)
         if data is not None:
-            trial = data if isinstance(data, Trial) else decode(Trial, data)  # JSON from a worker
-            known = self._trials.get(trial.key)
-            self._trials[trial.key] = trial if known is None else known.with_scores(trial.scores)
+            _join(self._trials, data if isinstance(data, Trial) else decode(Trial, data))  # JSON from a worker
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -127,11 +126,25 @@ class Controller:
         excused = self._config.getoption("continue_on_collection_errors", False)
         return exits.INTERRUPTED if own == exits.TESTS_FAILED and self._collected_badly and not excused else own
 
-    def _judge(self, own: int) -> Judged:
+    def doubts(self) -> Mapping[str, frozenset[str]]:
+        """By suite, the cases that the gate wants to see once more; none where it cannot judge."""
+        try:
+            return self._judged_now().doubts
+        except Exception:  # noqa: BLE001  # the end of the session meets it again, and tells it
+            return {}
+
+    def take_again(self, trial: Trial) -> None:
+        """Take a trial of the second look."""
+        _join(self._second, trial)
+
+    def _judged_now(self) -> Judged:
         plan = self._config.stash.get(PLAN, None) or distribution.published_plan(self._workspace.settings, self._run.id)
         run = replace(self._run, ended=self._clock.now())
-        trials = list(self._trials.values())
-        judged = judge_run(run, trials, plan or Plan(), self._workspace, self._options)
+        trials, second = list(self._trials.values()), list(self._second.values())
+        return judge_run(run, trials, plan or Plan(), self._workspace, self._options, second_look=second)
+
+    def _judge(self, own: int) -> Judged:
+        judged = self._judged_now()
         if own in (exits.INTERRUPTED, exits.INTERNAL_ERROR):
             judged = replace(judged, verdicts=(), causes=())
         return replace(judged, causes=(*judged.causes, *self._write(judged)))
@@ -157,3 +170,9 @@ class Controller:
         """Print what was measured and what the gate says of it."""
         if self._judged is not None:
             terminal.summarise(terminalreporter, self._judged, self._exit_code, self._workspace)
+
+
+def _join(known: dict[TrialKey, Trial], trial: Trial) -> None:
+    """Items that share a trial bring their own scores each."""
+    before = known.get(trial.key)
+    known[trial.key] = trial if before is None else before.with_scores(trial.scores)

@@ -40,6 +40,7 @@ PLAN = pytest.StashKey[Plan]()
 
 def start(config: pytest.Config) -> None:
     """Read the settings, make the run, and register what the process needs. Wrong settings end it: exit 4."""
+    from pytest_agenteval.plugin import secondlook
     from pytest_agenteval.plugin.controller import Controller
     from pytest_agenteval.plugin.items import Items
 
@@ -60,6 +61,17 @@ def start(config: pytest.Config) -> None:
         candidate=options.agent or "",
         versions=versions(),
     )
+
+    def take_part() -> None:
+        """Collect and run items in this process."""
+        name = distribution.worker_name(config)
+        trials = Trials(run, workspace.settings, registry, options, clock=clock, name=name)
+        collector = Collector(config, workspace, registry, options, trials)
+        config.pluginmanager.register(collector, "agenteval-collector")
+        config.pluginmanager.register(Items(config, trials), "agenteval-items")
+
+    # Before the conftests' fixtures are read, which go before it.
+    config.pluginmanager.register(default_agent, "agenteval-default-agent")
     folder = run_folder(workspace.settings, run.id)
     try:
         with refusals_of(folder, "made"):
@@ -70,17 +82,13 @@ def start(config: pytest.Config) -> None:
         if distribution.distributes(config):
             distribution.start(config, run.id, workspace.settings)
         else:
-            name = distribution.worker_name(config)
-            trials = Trials(run, workspace.settings, registry, options, clock=clock, name=name)
-            collector = Collector(config, workspace, registry, options, trials)
-            config.pluginmanager.register(collector, "agenteval-collector")
-            config.pluginmanager.register(Items(config, trials), "agenteval-items")
-            config.pluginmanager.register(default_agent, "agenteval-default-agent")
+            take_part()
     except IntegrityError as error:
         pytest.exit(str(error), returncode=exits.INTEGRITY)
     if not distribution.is_worker(config):
         controller = Controller(config, run, workspace, registry, options, clock=clock)
         config.pluginmanager.register(controller, "agenteval-controller")
+        secondlook.register(config, controller, take_part)
 
 
 class Collector:
@@ -151,7 +159,14 @@ class Collector:
             self._make_agents({job.suite for job in left.values()})
         partial = {job.suite for node, job in all_jobs.items() if node not in left}
         partial |= self._partly_collected(left)
-        plan = plan_of(left, partial=partial, problems=self._problems)
+        # A test that calls its agent itself cannot be asked again without its body.
+        own = {
+            item.stash[JOB_OF].suite
+            for item in items
+            if JOB_OF in item.stash and "trial" not in getattr(item, "fixturenames", ())
+        }
+        again = {job.suite for job in left.values()} - own
+        plan = plan_of(left, partial=partial, problems=self._problems, looks_again=again)
         if plan.problems:
             items[:] = []
         self._config.stash[PLAN] = plan
