@@ -15,9 +15,10 @@ from pytest_agenteval.model.trajectory import Fault, Trajectory
 from pytest_agenteval.pipeline.variance import (
     FlakyCase,
     attempts,
+    attempts_words,
+    case_regressions,
     flaky,
     flaky_words,
-    attempts_words,
     variance,
     variance_words,
 )
@@ -185,3 +186,27 @@ def test_no_more_than_eight_flaky_cases_are_named() -> None:
     many = [FlakyCase(case=f"c{n}", repeats=5, low=0, high=1, right=2) for n in range(10)]
     assert flaky_words(many[:2]) == "c0 (2 of 5), c1 (2 of 5)"
     assert flaky_words(many).endswith("c7 (2 of 5) and 2 more")
+
+
+def test_a_case_that_succeeds_less_often_than_in_its_baseline_is_told_by_its_own_repeats() -> None:
+    before = scores({"a": [1, 1, 1, 1, 1], "b": [1, 1, 1, 1, 1], "c": [0, 0, 0, 0, 1], "new": [1]})
+    now = scores({"a": [0, 0, 0, 0, 1], "b": [1, 1, 1, 0, 1], "c": [1, 1, 1, 1, 1]})
+    [found] = case_regressions(before, now, BINARY)
+    assert (found.case, found.before, found.now) == ("a", (5, 5), (1, 5))
+    # mid-p of 1 among 6 successes of 10 in 5 of them: 5/210/2 = .0119; times 3 cases.
+    assert found.q_value == pytest.approx(3 * 2.5 / 210)
+
+
+def test_many_cases_that_were_looked_at_make_one_that_fell_less_sure() -> None:
+    still = {f"c{n}": [1.0] * 5 for n in range(30)}
+    before, now = scores({"a": [1] * 5, **still}), scores({"a": [1, 0, 0, 0, 0], **still})
+    assert case_regressions(before, now, BINARY) == ()
+
+
+def test_errors_that_grow_more_are_a_fall_and_graded_or_edited_cases_are_not_tested() -> None:
+    before, now = scores({"a": [0] * 6}), scores({"a": [1] * 6})
+    assert len(case_regressions(before, now, replace(BINARY, better="lower"))) == 1
+    assert case_regressions(before, now, BINARY) == ()
+    assert case_regressions(now, scores({"a": [0.5] * 6}), BINARY) == ()
+    edited = {"a": CaseScores(fingerprint="other", values=(0.0,) * 6)}
+    assert case_regressions(now, edited, BINARY) == ()
