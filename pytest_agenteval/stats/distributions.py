@@ -22,6 +22,15 @@ def normal_upper_quantile(tail: float) -> float:
     return -_NORMAL.inv_cdf(tail)
 
 
+def normal_upper_tail(z: float) -> float:
+    """P(Z > z) for the standard normal, accurate far out.
+
+    >>> round(normal_upper_tail(1.959964), 6)
+    0.025
+    """
+    return 0.5 * math.erfc(z / math.sqrt(2.0))
+
+
 def t_upper_quantile(tail: float, degrees: float) -> float:
     """Return t with P(T > t) = tail for Student's t.
 
@@ -90,3 +99,51 @@ def noncentral_t_cdf(statistic: float, degrees: float, shift: float) -> float:
     from scipy import special
 
     return float(special.nctdtr(degrees, shift, statistic))
+
+
+def binomial_mid_tails(x: int, n: int, p: float) -> tuple[float, float]:
+    """P(X < x) + P(X = x)/2 and P(X > x) + P(X = x)/2 for X ~ Bin(n, p), each from its own side.
+
+    >>> binomial_mid_tails(1, 2, 0.5)
+    (0.5, 0.5)
+    """
+    from scipy import special
+
+    below, at_most = (float(special.bdtr(k, n, p)) if k >= 0 else 0.0 for k in (x - 1, x))
+    above, at_least = (float(special.bdtrc(k, n, p)) if k >= 0 else 1.0 for k in (x, x - 1))
+    return (below + at_most) / 2.0, (above + at_least) / 2.0
+
+
+def poisson_mid_tails(x: int, mean: float) -> tuple[float, float]:
+    """P(X < x) + P(X = x)/2 and P(X > x) + P(X = x)/2 for a Poisson count, each from its own side.
+
+    >>> [round(tail, 4) for tail in poisson_mid_tails(0, 1.0)]
+    [0.1839, 0.8161]
+    """
+    from scipy import special
+
+    below, at_most = (float(special.pdtr(k, mean)) if k >= 0 else 0.0 for k in (x - 1, x))
+    above, at_least = (float(special.pdtrc(k, mean)) if k >= 0 else 1.0 for k in (x, x - 1))
+    return (below + at_most) / 2.0, (above + at_least) / 2.0
+
+
+def chi_square_upper_tail(statistic: float, degrees: float) -> float:
+    """P(X > statistic) for chi-square.
+
+    >>> round(chi_square_upper_tail(3.841459, 1), 6)
+    0.05
+    """
+    from scipy import special
+
+    return float(special.chdtrc(degrees, statistic))
+
+
+def chi_square_upper_quantile(tail: float, degrees: float) -> float:
+    """Return x with P(X > x) = tail for chi-square.
+
+    >>> round(chi_square_upper_quantile(0.05, 1), 4)
+    3.8415
+    """
+    from scipy import special
+
+    return float(special.chdtri(degrees, tail))

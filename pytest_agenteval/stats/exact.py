@@ -48,6 +48,18 @@ def exceeds(value: float, limit: float) -> bool:
     return value - limit > TIE * max(1.0, abs(limit))
 
 
+def whole_units(values: Sequence[float], bits: int = 40) -> list[int]:
+    """The values as multiples of one small unit, so that sums are exact and what differs by rounding alone is tied.
+
+    40 bits for the largest of them: about the 12 significant digits that a score is good for.
+
+    >>> whole_units([0.3, 0.1 + 0.2 - 0.3], bits=4)
+    [10, 0]
+    """
+    exponent = math.frexp(max(map(abs, values)))[1]
+    return [round(math.ldexp(value, bits - exponent)) for value in values]
+
+
 def stable_seed(parts: Sequence[str]) -> int:
     """64-bit seed from words such as run id, metric and purpose; never from ``hash`` or global state.
 

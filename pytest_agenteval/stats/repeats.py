@@ -101,3 +101,61 @@ def pass_k_suite(
         "se": math.sqrt(sample_variance(rates) / len(rates)) if len(rates) > 1 else None,
         "cases": len(rates),
     }
+
+
+def flake_rate(counts: Sequence[tuple[int, int] | Sequence[int]]) -> float | None:
+    """Chance that two trials of a case disagree, averaged over the cases of a suite: 2c(r - c)/(r(r - 1)) of each.
+
+    counts: (trials, successes) of each case. Unbiased; the share of flips that planning asks for. Cases of one trial
+    say nothing of it and are left out; no case left: None. A rate of 0 means that no case was seen to differ, not that
+    none does: a case that passes nine times in ten looks stable in 59 % of studies of five trials.
+
+    >>> flake_rate([(2, 1), (2, 2), (1, 0)])
+    0.5
+    """
+    rates = []
+    for trials, successes in counts:
+        r = whole(trials, "trials", low=1)
+        c = whole(successes, "successes", high=r)
+        if r > 1:
+            rates.append(2 * c * (r - c) / (r * (r - 1)))
+    return exact_mean(rates) if rates else None
+
+
+def case_regression_pvalue(base_runs: int, base_passed: int, cand_runs: int, cand_passed: int) -> float:
+    """P-value that one case passes less often than it did: hypergeometric mid-p, one-sided, exact in integers.
+
+    Given how often both sides passed together, each way to deal the passes to the trials is equally likely while
+    nothing changed. Over many cases adjust it (``adjust_pvalues``, "bh"), and only report it. 3 against 3 trials
+    reach .025 at best, 1 against 1 never under .25; all passed or all failed: .5. Assumes independent trials.
+    Source: Fisher (1935); mid-p: Lancaster (1961), JASA 56.
+
+    >>> round(case_regression_pvalue(5, 5, 5, 1), 4)
+    0.0119
+    """
+    before = whole(base_runs, "base_runs", low=1)
+    now = whole(cand_runs, "cand_runs", low=1)
+    kept = whole(cand_passed, "cand_passed", high=now)
+    passed = kept + whole(base_passed, "base_passed", high=before)
+    ways = [math.comb(now, k) * math.comb(before, passed - k) for k in range(max(0, passed - before), kept + 1)]
+    return (2 * sum(ways[:-1]) + ways[-1]) / (2 * math.comb(before + now, passed))
+
+
+def this_suite_se(base: Sequence[Sequence[float]], cand: Sequence[Sequence[float]]) -> float | None:
+    """Standard error of the mean difference over these very cases, if only the trials were drawn anew.
+
+    base, cand: the repeats of each case, the cases in the same order. SE² = Σ(s²_c/r_c + s²_b/r_b)/n². Smaller than the
+    error for "cases like these", which the gate uses. None where a case has one repeat on a side, and where
+    no repeat of any case differs (nothing seen is no proof of nothing). Source: Miller (2024), arXiv 2411.00640.
+
+    >>> this_suite_se([[0.0, 1.0], [1.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]])
+    0.25
+    """
+    noises = []
+    for place, pair in enumerate(zip(base, cand, strict=True)):
+        sides = [finite_values(side, f"repeats of case {place}") for side in pair]
+        if min(map(len, sides)) == 1:
+            return None
+        noises += [sample_variance(side) / len(side) for side in sides]
+    total = math.fsum(noises)
+    return math.sqrt(total) / len(base) if total > 0.0 else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -10,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_agenteval.stats.checks import choice, finite_values
+from pytest_agenteval.stats.exact import whole_units
 from pytest_agenteval.stats.paired import ALTERNATIVES, Alternative
 
 _ENUMERATED: Final = 12
-_BITS: Final = 40
-"""Differences become integers of 40 bits: about the 12 significant digits that a score is good for."""
 _DRAWS: Final = 9_999
 _CHUNK: Final = 1_000
 
@@ -31,7 +29,7 @@ def sign_flip_pvalue(diffs: Sequence[float], alternative: Alternative = "less", 
     """
     choice(alternative, "alternative", ALTERNATIVES)
     # Sorted, so that the draws meet the same differences whatever the order of the records.
-    units = np.array(sorted(_as_units(finite_values(diffs, "diffs"))), dtype=np.int64)
+    units = np.array(sorted(unit for unit in whole_units(finite_values(diffs, "diffs")) if unit), dtype=np.int64)
     exact = len(units) <= _ENUMERATED
     patterns = _all_flips(len(units)) if exact else _drawn_flips(len(units), seed)
     observed, slack = int(units.sum()), len(units)
@@ -41,12 +39,6 @@ def sign_flip_pvalue(diffs: Sequence[float], alternative: Alternative = "less", 
         hits += int(np.count_nonzero(_as_extreme(sums, observed, slack, alternative)))
         draws += len(flips)
     return hits / draws if exact else (1 + hits) / (1 + draws)
-
-
-def _as_units(diffs: list[float]) -> list[int]:
-    exponent = math.frexp(max(map(abs, diffs)))[1]
-    units = [round(math.ldexp(diff, _BITS - exponent)) for diff in diffs]
-    return [unit for unit in units if unit]
 
 
 def _as_extreme(sums: NDArray[np.int64], observed: int, slack: int, alternative: Alternative) -> NDArray[np.bool_]:

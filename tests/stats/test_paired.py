@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest, norm, permutation_test, ttest_1samp
+from scipy.stats import binom, binomtest, norm, permutation_test, ttest_1samp, wilcoxon
 
 from pytest_agenteval.stats import (
     MIN_PAIRS_FOR_T_BOUNDS,
+    equivalent,
     mcnemar,
     paired_bounds,
     paired_t_bounds,
     paired_t_pvalue,
     sign_flip_pvalue,
     tango_bounds,
+    tost_pvalue,
+    wilcoxon_pratt,
 )
 from pytest_agenteval.stats.paired import Alternative
 
@@ -163,6 +166,59 @@ def test_drawn_sign_flips_are_never_zero_and_follow_the_seed() -> None:
 
 def test_a_drawn_p_value_is_the_same_on_every_machine_and_numpy() -> None:
     assert sign_flip_pvalue([0.3, -0.5, -0.2, -0.4] * 5, seed=1) == 0.0089
+
+
+# Signed ranks
+
+
+@given(DIFFS, ALTERNATIVES)
+def test_signed_ranks_with_pratts_zeros_agree_with_scipy(diffs: list[float], alternative: Alternative) -> None:
+    assume(any(diffs))
+    oracle = wilcoxon(diffs, zero_method="pratt", correction=False, method="approx", alternative=alternative)
+    got = wilcoxon_pratt([0.0] * len(diffs), diffs, alternative)
+    assert got == pytest.approx(oracle.pvalue, rel=1e-9)
+
+
+@given(st.lists(st.integers(-8, 8).map(lambda tenth: tenth / 10), min_size=1, max_size=40), st.randoms())
+def test_signed_ranks_have_the_same_bits_in_every_order(diffs: list[float], chance: Random) -> None:
+    zeros = [0.0] * len(diffs)
+    assert wilcoxon_pratt(zeros, chance.sample(diffs, len(diffs))) == wilcoxon_pratt(zeros, diffs)
+
+
+@given(DIFFS)
+def test_swapping_the_runs_swaps_the_sides_of_signed_ranks(diffs: list[float]) -> None:
+    zeros = [0.0] * len(diffs)
+    assert wilcoxon_pratt(zeros, diffs, "less") == wilcoxon_pratt(diffs, zeros, "greater")
+    assert wilcoxon_pratt(zeros, diffs) == wilcoxon_pratt(diffs, zeros)
+
+
+def test_differences_that_differ_by_rounding_alone_share_a_rank() -> None:
+    rounded = wilcoxon_pratt([0.1, 0.3, 0.5], [0.2, 0.2, 0.4])
+    assert rounded == wilcoxon_pratt([1, 3, 5], [2, 2, 4])
+    assert wilcoxon_pratt([0.3] * 5, [0.1 + 0.2] * 5) == 1.0
+
+
+# No change
+
+
+@given(st.lists(st.floats(-1, 1), min_size=30, max_size=60), st.floats(0.01, 1.0))
+def test_no_change_is_shown_where_the_interval_lies_within_the_margin(diffs: list[float], margin: float) -> None:
+    assume(max(diffs) - min(diffs) > 1e-3)
+    bounds = paired_t_bounds(diffs, 0.05)
+    assert bounds is not None
+    assume(min(abs(abs(bound) - margin) for bound in bounds) > 1e-6)
+    assert equivalent(diffs, margin) is (-margin < bounds[0] and bounds[1] < margin)
+    assert equivalent(diffs, margin) is (tost_pvalue(diffs, margin) <= 0.05)
+
+
+@given(DIFFS, st.floats(0.1, 2.0))
+def test_a_wider_margin_is_never_harder_to_keep_and_sides_do_not_matter(diffs: list[float], margin: float) -> None:
+    assert tost_pvalue(diffs, margin * 2.0) <= tost_pvalue(diffs, margin) + 1e-12
+    assert tost_pvalue([-diff for diff in diffs], margin) == pytest.approx(tost_pvalue(diffs, margin))
+
+
+def test_few_cases_promise_nothing_about_no_change() -> None:
+    assert equivalent([0.0] * (MIN_PAIRS_FOR_T_BOUNDS - 1), 0.5) is None
 
 
 # Bounds

@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import binom, hypergeom
 
-from pytest_agenteval.stats import pass_at_k, pass_hat_k, pass_k_suite, variance_components
+from pytest_agenteval.stats import (
+    case_regression_pvalue,
+    flake_rate,
+    pass_at_k,
+    pass_hat_k,
+    pass_k_suite,
+    this_suite_se,
+    variance_components,
+)
 
 CASES = st.integers(1, 20).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 GROUPS = st.lists(st.lists(st.integers(0, 8).map(lambda x: x / 8), min_size=2, max_size=5), min_size=2, max_size=8)
@@ -82,3 +91,50 @@ def test_where_nothing_varies_the_share_between_cases_is_unknown() -> None:
 @pytest.mark.parametrize(("n", "c", "k"), [(3, 1, 2), (10, 4, 5), (40, 39, 30)])
 def test_the_estimator_is_not_the_biased_power_of_the_rate(n: int, c: int, k: int) -> None:
     assert not math.isclose(pass_hat_k(n, c, k) or 0.0, (c / n) ** k)
+
+
+@given(st.integers(2, 12), st.integers(0, 100).map(lambda percent: percent / 100))
+def test_the_flake_rate_is_on_average_the_chance_that_two_trials_disagree(r: int, p: float) -> None:
+    mean = math.fsum((flake_rate([(r, c)]) or 0.0) * binom.pmf(c, r, p) for c in range(r + 1))
+    assert mean == pytest.approx(2.0 * p * (1.0 - p), abs=1e-12)
+
+
+@given(st.lists(CASES, max_size=12), st.randoms(use_true_random=False))
+def test_the_flake_rate_leaves_out_single_trials_and_ignores_order(
+    cases: list[tuple[int, int]], chance: Random
+) -> None:
+    repeated = [case for case in cases if case[0] > 1]
+    assert flake_rate(chance.sample(cases, len(cases))) == flake_rate(repeated)
+    assert (flake_rate(cases) is None) is (not repeated)
+
+
+@given(CASES, CASES)
+def test_a_case_that_got_worse_agrees_with_scipys_hypergeometric(base: tuple[int, int], cand: tuple[int, int]) -> None:
+    chances = hypergeom(base[0] + cand[0], base[1] + cand[1], cand[0])
+    oracle = chances.cdf(cand[1]) - chances.pmf(cand[1]) / 2
+    assert case_regression_pvalue(*base, *cand) == pytest.approx(oracle, abs=1e-10)
+
+
+@given(CASES, CASES)
+def test_one_more_pass_is_never_stronger_evidence_of_a_worse_case(base: tuple[int, int], cand: tuple[int, int]) -> None:
+    worse, better = (case_regression_pvalue(*base, cand[0] + 1, kept) for kept in (cand[1], cand[1] + 1))
+    assert 0.0 < worse < better or worse == better == 0.5
+
+
+@pytest.mark.parametrize(("runs", "least"), [(1, 0.25), (3, 0.025), (5, 1 / 504)])
+def test_few_trials_a_side_can_show_only_so_much(runs: int, least: float) -> None:
+    assert case_regression_pvalue(runs, runs, runs, 0) == pytest.approx(least)
+
+
+@given(GROUPS)
+def test_the_error_over_this_very_suite_is_that_of_the_textbook(groups: list[list[float]]) -> None:
+    noises = [np.var(group, ddof=1) / len(group) for group in groups]
+    assume(max(noises) > 0.0)
+    twice = math.sqrt(2.0 * sum(noises)) / len(groups)
+    assert this_suite_se(groups, groups) == pytest.approx(twice)
+    assert this_suite_se([[1.0, 1.0]] * len(groups), groups) == pytest.approx(twice / math.sqrt(2.0))
+
+
+def test_single_repeats_or_equal_ones_give_no_error_over_this_suite() -> None:
+    assert this_suite_se([[0.0, 1.0], [1.0]], [[1.0, 1.0], [1.0, 1.0]]) is None
+    assert this_suite_se([[1.0, 1.0]], [[0.0, 0.0]]) is None
