@@ -14,7 +14,7 @@ export PYTEST_AGENTEVAL_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: eval test lint type docs report wheel clean
+.PHONY: eval test lint type docs report bench-gate wheel clean
 
 eval: .venv/installed
 	$(BIN)/python suites/eval.py
@@ -38,6 +38,9 @@ docs: .venv/installed-dev
 
 report: .venv/installed
 	$(BIN)/pytest-agenteval report
+
+bench-gate: .venv/installed
+	$(BIN)/python -m benchmarks.gate --write
 
 wheel: .venv/installed-dev
 	rm -rf dist
