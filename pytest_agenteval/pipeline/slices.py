@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_agenteval import stats
 from pytest_agenteval.model.verdict import SliceFinding
-from pytest_agenteval.pipeline.aggregate import part_of
+from pytest_agenteval.pipeline.aggregate import Measured, part_of
 from pytest_agenteval.pipeline.compare import is_paired
 from pytest_agenteval.pipeline.looks import Gated, Policy, first_look
 
@@ -32,6 +32,12 @@ def findings(gated: Sequence[Gated], policy: Policy) -> list[tuple[SliceFinding,
     return [tuple(several) for several in told]
 
 
+def telling(measured: Measured) -> list[str]:
+    """The tags, in order, whose cases say more than single cases do, and other than the whole does."""
+    n = len(measured.cases)
+    return [tag for tag, cases in sorted(measured.slices.items()) if _LEAST_CASES <= len(cases) < n]
+
+
 def slice_of(one: Gated, tag: str) -> Gated:
     """The metric over the cases of one tag, to gate for itself: by the margin alone."""
     bar = replace(one.bar, floor=None, ceiling=None, slices=())
@@ -41,9 +47,7 @@ def slice_of(one: Gated, tag: str) -> Gated:
 def _of(one: Gated, policy: Policy) -> Iterable[SliceFinding]:
     if one.slice or one.partial or one.baseline is None or one.margin is None or not is_paired(one.spec):
         return
-    for tag, cases in sorted(one.measured.slices.items()):
-        if not _LEAST_CASES <= len(cases) < len(one.measured.cases):
-            continue
+    for tag in telling(one.measured):
         part = slice_of(one, tag)
         found = first_look(part, policy)
         if found is not None and found.delta is not None:

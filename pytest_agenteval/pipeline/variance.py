@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_agenteval import stats
@@ -14,6 +14,9 @@ from pytest_agenteval.pipeline.aggregate import is_binary
 
 _LEAST_TO_DIFFER = 2
 """Values without which no difference can be seen."""
+
+_FALSE_SHARE = 0.10
+"""At most this share of the cases that are told to have fallen did not."""
 
 MOST_NAMED = 8
 """Flaky cases that a line names."""
@@ -56,7 +59,7 @@ class FlakyCase:
         """Chance that two repeats disagree; for a graded metric the spread of its values."""
         if self.right is None:
             return self.high - self.low
-        return _disagreement(self.right, self.repeats)
+        return 2 * self.right * (self.repeats - self.right) / (self.repeats * (self.repeats - 1))
 
     @property
     def words(self) -> str:
@@ -70,24 +73,39 @@ class FlakyCase:
         return f"{self.right} of {self.repeats}"
 
 
-def attempts(trials: Iterable[Trial], metric: str) -> dict[str, CaseScores]:
-    """The values that each case's attempts were given, whatever the metric's aggregate.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRegression:
+    """A case that succeeds less often than in its baseline: (right, of how many) on both sides.
+
+    ``q_value`` is corrected for all cases that were compared (Benjamini and Hochberg).
+    """
+
+    case: str
+    before: tuple[int, int]
+    now: tuple[int, int]
+    q_value: float
+
+
+def attempts(trials: Iterable[Trial], metrics: Collection[str]) -> dict[str, dict[str, CaseScores]]:
+    """By metric and case, the values that the attempts were given, whatever the metric's aggregate.
 
     Attempts without a value are left out. What stands for an answer is empty where the agent erred: nothing was
     there to be judged.
     """
-    found: dict[str, list[tuple[Trial, float]]] = {}
+    found: dict[str, dict[str, tuple[str, list[float], list[str]]]] = {metric: {} for metric in metrics}
     for trial in sorted(trials, key=lambda trial: trial.key):
-        score = trial.score(metric)
-        if score is not None and score.value is not None:
-            found.setdefault(trial.case.id, []).append((trial, float(score.value)))
+        answer, case = "" if trial.error else trial.answer_digest, trial.case.id
+        for score in trial.scores:
+            if score.metric in found and score.value is not None:
+                _, values, answers = found[score.metric].setdefault(case, (trial.case_fingerprint, [], []))
+                values.append(float(score.value))
+                answers.append(answer)
     return {
-        case: CaseScores(
-            fingerprint=pairs[0][0].case_fingerprint,
-            values=tuple(value for _, value in pairs),
-            answers=tuple("" if trial.error else trial.answer_digest for trial, _ in pairs),
-        )
-        for case, pairs in found.items()
+        metric: {
+            case: CaseScores(fingerprint=fingerprint, values=tuple(values), answers=tuple(answers))
+            for case, (fingerprint, values, answers) in cases.items()
+        }
+        for metric, cases in found.items()
     }
 
 
@@ -130,9 +148,33 @@ def flaky(cases: Mapping[str, CaseScores], spec: MetricSpec) -> tuple[FlakyCase,
             right=scores.values.count(spec.best) if binary and spec.best is not None else None,
         )
         for case, scores in cases.items()
-        if stats.exceeds(max(scores.values), min(scores.values))
+        if len(set(scores.values)) > 1 and stats.exceeds(max(scores.values), min(scores.values))
     ]
     return tuple(sorted(found, key=lambda one: (-one.disagreement, one.case)))
+
+
+def case_regressions(
+    reference: Mapping[str, CaseScores], cases: Mapping[str, CaseScores], spec: MetricSpec
+) -> tuple[CaseRegression, ...]:
+    """The cases that fell, each tested by its repeats alone; those told are wrong in one of ten at most.
+
+    To be reported, never to gate. Only of a metric that says plain yes or no, and of cases that are the same on both
+    sides. Source: STATISTICS 2.9, hypergeometric mid-p.
+    """
+    both = [case for case in cases if case in reference and reference[case].fingerprint == cases[case].fingerprint]
+    if not both or spec.best is None or not (_is_binary(reference, spec) and _is_binary(cases, spec)):
+        return ()
+    counts = [
+        tuple((side[case].values.count(spec.best), len(side[case].values)) for side in (reference, cases))
+        for case in both
+    ]
+    p_values = [stats.case_regression_pvalue(r0, c0, r1, c1) for (c0, r0), (c1, r1) in counts]
+    found = [
+        CaseRegression(case=case, before=before, now=now, q_value=q_value)
+        for case, (before, now), q_value in zip(both, counts, stats.adjust_pvalues(p_values, "bh"), strict=True)
+        if q_value <= _FALSE_SHARE
+    ]
+    return tuple(sorted(found, key=lambda one: (one.q_value, one.case)))
 
 
 def variance_words(metric: str, found: Variance) -> str:
@@ -177,13 +219,7 @@ def _is_binary(cases: Mapping[str, CaseScores], spec: MetricSpec) -> bool:
 def _flake_rate(cases: Mapping[str, CaseScores], spec: MetricSpec) -> float | None:
     if not _is_binary(cases, spec):
         return None
-    several = [case.values for case in cases.values() if len(case.values) >= _LEAST_TO_DIFFER]
-    return stats.exact_mean([_disagreement(round(sum(values)), len(values)) for values in several])
-
-
-def _disagreement(right: int, repeats: int) -> float:
-    """Unbiased chance that two repeats disagree, of which so many were right."""
-    return 2 * right * (repeats - right) / (repeats * (repeats - 1))
+    return stats.flake_rate([(len(case.values), round(sum(case.values))) for case in cases.values()])
 
 
 def _judge(cases: Mapping[str, CaseScores], spec: MetricSpec) -> tuple[float | None, str]:

@@ -86,10 +86,11 @@ def reference_of(
     found, unread = baselines.of_suite(drawn.suite)
     problems = [without_folder(problem, baselines.root) for problem in unread.values()]
     quarantined: tuple[QuarantinedCase, ...] = ()
-    try:
-        quarantined = quarantines.read(drawn.suite) if quarantines else ()
-    except QuarantineError as error:
-        problems.append(without_folder(str(error), baselines.root))
+    if quarantines is not None:
+        try:
+            quarantined = quarantines.read(drawn.suite)
+        except QuarantineError as error:
+            problems.append(without_folder(str(error), quarantines.root))
     gating = frozenset({*table, *found, ERROR_RATE})
     bars = {metric: effective_bar(table.get(metric), found.get(metric), metric) for metric in gating}
     return Reference(gating=gating, baselines=found, bars=bars, quarantined=quarantined, problems=tuple(problems))

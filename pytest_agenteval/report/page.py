@@ -12,7 +12,10 @@ from pytest_agenteval.model.verdict import Reason
 from pytest_agenteval.pipeline.words import counted
 from pytest_agenteval.report import wording
 from pytest_agenteval.report.calendar import days_of
-from pytest_agenteval.report.view import MetricView, Standing, SuiteView, WeekReport
+from pytest_agenteval.report.view import MetricView, SliceView, Standing, SuiteView, WeekReport
+
+_MOST_TAGS = 5
+"""Tags of a metric that are named in what is seen first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +97,14 @@ def _cards(report: WeekReport, anchors: dict[str, str]) -> tuple[Card, ...]:
         Card(title=title, items=_items(report.standing(word), anchors), empty=empty, tone=wording.TONES[word])
         for word, title, empty in titles
     ]
-    failing = tuple(_gate_item(*one, anchors) for one in report.failing_gates())
-    gates = Card(title="What fails its gate", items=failing, tone="bad")
-    return (cards[0], gates, *cards[1:]) if failing else tuple(cards)
+    failing = [_gate_item(*one, anchors) for one in report.failing_gates()]
+    failing += [_failing_slice(*one, anchors) for one in report.failing_slices()]
+    hidden = tuple(_fallen_slices(*one, anchors) for one in report.fallen_in_slices())
+    more = (
+        Card(title="What fails its gate", items=tuple(failing), tone="bad"),
+        Card(title="What fell on the cases of a tag", items=hidden, tone="unsure"),
+    )
+    return (cards[0], *(card for card in more if card.items), *cards[1:])
 
 
 def _items(those: list[tuple[SuiteView, MetricView]], anchors: dict[str, str]) -> tuple[Item, ...]:
@@ -131,6 +139,22 @@ def _gate_item(suite: SuiteView, metric: MetricView, anchors: dict[str, str]) ->
     known += wording.bar_words(metric)
     known += [wording.move(found, metric.spec)] if found and found.delta is not None else []
     return Item(head=f"{suite.suite} · {metric.spec.name}", text="; ".join(known), anchor=anchors[suite.suite])
+
+
+def _failing_slice(suite: SuiteView, metric: MetricView, one: SliceView, anchors: dict[str, str]) -> Item:
+    verdict, spec = one.verdict, metric.spec
+    found = verdict.comparison if verdict else None
+    known = [f"{wording.outcome_word(verdict)}, {wording.number(one.this.value, spec)}"] if verdict else []
+    known += [f"baseline {wording.number(found.reference.value, spec)}", wording.move(found, spec)] if found else []
+    head = f"{suite.suite} · {spec.name} on {one.tag}"
+    return Item(head=head, text="; ".join(known), anchor=anchors[suite.suite])
+
+
+def _fallen_slices(suite: SuiteView, metric: MetricView, anchors: dict[str, str]) -> Item:
+    tags = metric.fallen
+    more = f" and {len(tags) - _MOST_TAGS:,} more" if len(tags) > _MOST_TAGS else ""
+    text = f"fell from the baseline on {', '.join(tags[:_MOST_TAGS])}{more}; as a whole it does not fail its gate"
+    return Item(head=f"{suite.suite} · {metric.spec.name}", text=text, anchor=anchors[suite.suite])
 
 
 _WORDS: tuple[Standing, ...] = ("worse", "unknown", "better", "held")

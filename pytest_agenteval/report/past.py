@@ -30,6 +30,7 @@ class SuiteRun:
     estimates: Mapping[str, Estimate]
     _measured: dict[str, Measured] = field(default_factory=dict, init=False, repr=False, compare=False)
     _scores: dict[str, Mapping[str, CaseScores]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _tags: dict[str, frozenset[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def spec(self, metric: str) -> MetricSpec:
         """The metric as it was in the run; all that is known is taken where the run did not say."""
@@ -46,19 +47,30 @@ class SuiteRun:
     def _measure(self, metric: str) -> Measured:
         spec, estimate = self.spec(metric), self.estimates[metric]
         if estimate.n_not_evaluated or spec.aggregate.startswith("pass_"):
-            return measure(self.suite, spec, self.history.read(self.run.id).of_suite(self.suite))
-        return Measured(suite=self.suite, spec=spec, estimate=estimate, cases=self._known(metric))
+            trials = self.history.read(self.run.id).of_suite(self.suite)
+            return measure(self.suite, spec, trials, planned=self.run.planned(self.suite))
+        cases = self._known(metric)
+        slices = {tag: known for tag, ids in self._tags.items() if (known := ids.intersection(cases))}
+        return Measured(suite=self.suite, spec=spec, estimate=estimate, cases=cases, slices=slices)
+
+    def without(self, metric: str, cases: Collection[str]) -> Measured:
+        """The metric as it is measured without these cases."""
+        if not cases:
+            return self.measured(metric)
+        left = [trial for trial in self.history.read(self.run.id).of_suite(self.suite) if trial.case.id not in cases]
+        return measure(self.suite, self.spec(metric), left, planned=self.run.planned(self.suite))
 
     def attempts(self, metric: str) -> Mapping[str, CaseScores]:
         """The value of each attempt by case, whatever the metric's aggregate."""
         if self.spec(metric).deterministic:
             return self._known(metric)
         # Of a judge it matters whether an attempt has an answer at all, which the index does not tell.
-        return attempts(self.history.read(self.run.id).of_suite(self.suite), metric)
+        return attempts(self.history.read(self.run.id).of_suite(self.suite), [metric])[metric]
 
     def _known(self, metric: str) -> Mapping[str, CaseScores]:
         if not self._scores:
             self._scores.update(self.history.case_scores(self.run.id, self.suite))
+            self._tags.update(self.history.tagged(self.run.id, self.suite))
         return self._scores.get(metric, {})
 
     def again(self, metric: str) -> Measured | None:
@@ -66,7 +78,7 @@ class SuiteRun:
         if self.suite not in self.run.looked_again:
             return None
         second = [trial for trial in self.history.read(self.run.id).second_look if trial.case.suite == self.suite]
-        return measure(self.suite, self.spec(metric), second)
+        return measure(self.suite, self.spec(metric), second, planned=self.run.planned(self.suite))
 
     def some(self, cases: Collection[str]) -> tuple[SuiteExcerpt, str]:
         """The agents and the trials of these cases; and what keeps them from being read."""

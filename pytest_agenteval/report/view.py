@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -12,11 +12,17 @@ from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.quarantine import Standing as Quarantine
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.score import MetricSpec
-from pytest_agenteval.model.verdict import Comparison, Outcome, Verdict
-from pytest_agenteval.pipeline.variance import FlakyCase, Variance
+from pytest_agenteval.model.verdict import Comparison, Outcome, SliceFinding, Verdict
+from pytest_agenteval.pipeline.variance import CaseRegression, FlakyCase, Variance
 
 Standing = Literal["worse", "better", "held", "unknown", "unjudged"]
 """What became of a metric since the week before; ``unjudged`` is none of the other words' business."""
+
+
+def is_worse(verdict: Verdict | None) -> bool:
+    """Whether it says that something is worse than what was approved."""
+    worse = (Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.LOOSENED)
+    return verdict is not None and verdict.outcome in worse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +54,41 @@ class SystemChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRepeats:
-    """What the repeats of a week's run tell of one metric: the parts of its variance, and its flaky cases."""
+    """What the repeats of a week's run tell of one metric: the parts of its variance, and its flaky cases.
+
+    ``fell`` are cases that succeed less often than in the baseline, each by its own repeats.
+    """
 
     spec: MetricSpec
     week: str
     variance: Variance
     flaky: tuple[FlakyCase, ...] = ()
+    fell: tuple[CaseRegression, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SliceView:
+    """A gating metric over the cases of one tag: this week, against the week before, and against the baseline.
+
+    ``finding`` is what the gate of this week's run found in it, None without a baseline; ``verdict`` is there where
+    the slice gates for itself.
+    """
+
+    tag: str
+    this: Estimate
+    against_last: Comparison | None = None
+    finding: SliceFinding | None = None
+    verdict: Verdict | None = None
+
+    @property
+    def fell(self) -> bool:
+        """Whether the gate says that the slice likely fell from its baseline, by more than the margin."""
+        return self.finding is not None and self.finding.fell
+
+    @property
+    def fails_its_gate(self) -> bool:
+        """Whether the slice gates for itself, and is worse than what was approved."""
+        return is_worse(self.verdict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +99,7 @@ class MetricView:
     value per case and no bounds. ``improved``: by the same rules, the week before would be a regression
     from this one. ``weeks`` has each calendar week; None where no run measured this version of the metric.
     ``why_missing`` is the reason of the first trial without a value. ``fell`` and ``rose`` are the cases that
-    the comparison names.
+    the comparison names. ``slices`` are those of a metric that gates, the worst first.
     """
 
     spec: MetricSpec
@@ -82,6 +117,12 @@ class MetricView:
     why_missing: str = ""
     fell: tuple[CaseChange, ...] = ()
     rose: tuple[CaseChange, ...] = ()
+    slices: tuple[SliceView, ...] = ()
+
+    @property
+    def fallen(self) -> tuple[str, ...]:
+        """The tags on whose cases the metric fell, but for those that gate for themselves and stop a merge."""
+        return tuple(one.tag for one in self.slices if one.fell and not one.fails_its_gate)
 
     @property
     def standing(self) -> Standing:
@@ -100,9 +141,7 @@ class MetricView:
 
         A merge is stopped by ``no_baseline`` too; that is no news of the agent, and stands in the suite's table.
         """
-        found = self.verdict_vs_baseline
-        worse = (Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.LOOSENED)
-        return found is not None and found.outcome in worse
+        return is_worse(self.verdict_vs_baseline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +166,7 @@ class SuiteView:
     metrics: tuple[MetricView, ...] = ()
     vanished: tuple[str, ...] = ()
     repeats: tuple[MetricRepeats, ...] = ()
-    quarantine: Quarantine = Quarantine()
+    quarantine: Quarantine = field(default_factory=Quarantine)
     problems: tuple[str, ...] = ()
 
     @property
@@ -153,6 +192,15 @@ class WeekReport:
     def failing_gates(self) -> list[tuple[SuiteView, MetricView]]:
         """The metrics whose verdict against the baseline stops a merge, each with its suite."""
         return self._those(lambda metric: metric.fails_its_gate)
+
+    def failing_slices(self) -> list[tuple[SuiteView, MetricView, SliceView]]:
+        """The slices that gate for themselves and stop a merge, each with its suite and metric."""
+        each = [(suite, metric, one) for suite in self.suites for metric in suite.metrics for one in metric.slices]
+        return [found for found in each if found[2].fails_its_gate]
+
+    def fallen_in_slices(self) -> list[tuple[SuiteView, MetricView]]:
+        """The metrics that as a whole do not fail their gate and fell on the cases of a tag, each with its suite."""
+        return self._those(lambda metric: not metric.fails_its_gate and bool(metric.fallen))
 
     def _those(self, holds: Callable[[MetricView], bool]) -> list[tuple[SuiteView, MetricView]]:
         return [(suite, metric) for suite in self.suites for metric in suite.metrics if holds(metric)]

@@ -25,6 +25,7 @@ from pytest_agenteval.report.drawn import (
 )
 from pytest_agenteval.report.past import SuiteRun, by_case, case_changes
 from pytest_agenteval.report.repeats import repeats_of
+from pytest_agenteval.report.slices import slices_of
 from pytest_agenteval.report.view import CaseChange, MetricView, SuiteView, SystemChange, WeekReport
 from pytest_agenteval.report.wording import as_week_verdict
 from pytest_agenteval.store.baselines import Baselines
@@ -118,7 +119,7 @@ def _suite_view(drawn: Drawn, reference: Reference, verdicts: Verdicts, report_w
         changes=_changed(_system(before.agents, now.agents)) + _versions(last, this) if last else (),
         metrics=tuple(metrics),
         vanished=tuple(sorted(last.estimates.keys() - this.estimates.keys())) if last else (),
-        repeats=repeats_of(drawn, reference.gating),
+        repeats=repeats_of(drawn, reference),
         problems=(*reference.problems, *unread),
     )
 
@@ -157,6 +158,7 @@ def _metric_view(
         why_missing=excerpts[1].reasons.get(metric, ""),
         fell=fell,
         rose=rose,
+        slices=slices_of(drawn, metric, reference, verdicts),
     )
 
 

@@ -18,10 +18,12 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from pytest_agenteval.errors import InvalidValue
+from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.blocks import Cell
 from pytest_agenteval.model.case import checked_id
 from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trajectory import AgentIdentity
+from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.visible import visible
 from pytest_agenteval.report import markdown, render
 from pytest_agenteval.report.page import Page, page_of
@@ -42,6 +44,12 @@ def as_case_id(text: str) -> str:
         return WORD
 
 
+def still(**known: Any) -> list[Trial]:
+    """Enough cases of the same tag to make a slice, and one without it."""
+    tagged = [made.trial(f"still-{n}", {"success": True}, **known) for n in range(4)]
+    return [*tagged, made.trial("no-tag", {"success": True}, **{**known, "tags": ()})]
+
+
 @cache
 def page_that_says(text: str, case: str) -> Page:
     """A page in which every slot that is not ours says the text."""
@@ -51,12 +59,14 @@ def page_that_says(text: str, case: str) -> Page:
     specs = [made.SUCCESS, made.GRADE]
     before = [made.trial(case, {"success": True, "grade": unknown}, output=text, **known)]
     before += [made.trial("rises", {"success": False}, error=text, **known)]
+    before += still(**known)
     known["agent"] = AgentIdentity(name="another", version=text)
     now = [made.trial(case, {"success": False, "grade": unknown}, error=text, **known)]
-    now += [made.trial("rises", {"success": True}, output=text, **known)]
+    now += [made.trial("rises", {"success": True}, output=text, **known), *still(**known)]
     with TemporaryDirectory() as folder:
         runs = made.finished(W53, before, specs=specs), made.finished(W02, now, specs=specs)
-        return page_of(made.report(Path(folder), *runs, owner=text), built_in_sections())
+        report = made.report(Path(folder), *runs, owner=text, gate_of=lambda _suite: {"success": Bar()})
+        return page_of(report, built_in_sections())
 
 
 def flat(text: str) -> str:

@@ -10,6 +10,7 @@ from pytest_agenteval.report.sections.cases import cases
 from pytest_agenteval.report.sections.costs import costs
 from pytest_agenteval.report.sections.gaps import gaps
 from pytest_agenteval.report.sections.repeats import repeats
+from pytest_agenteval.report.sections.slices import slices
 from pytest_agenteval.report.sections.summary import summary
 from pytest_agenteval.report.sections.system import system
 from pytest_agenteval.report.view import SuiteView
@@ -32,6 +33,7 @@ def built_in_sections() -> tuple[FunctionSection, ...]:
     """The sections that each report has, in their order; the orders leave room between them."""
     named = {
         "summary": summary,
+        "slices": slices,
         "system": system,
         "cases": cases,
         "repeats": repeats,

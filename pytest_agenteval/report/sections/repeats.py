@@ -6,7 +6,7 @@ import math
 
 from pytest_agenteval.model.blocks import Block, Card, Cell, Column, Fold, Heading, Item, Paragraph, Table
 from pytest_agenteval.pipeline.variance import attempts_words, percent
-from pytest_agenteval.pipeline.words import counted
+from pytest_agenteval.pipeline.words import counted, rounds_words
 from pytest_agenteval.report import wording
 from pytest_agenteval.report.view import MetricRepeats, SuiteView
 
@@ -15,17 +15,25 @@ MOST_SHOWN = 20
 
 
 def repeats(view: SuiteView) -> list[Block]:
-    """The parts of each metric's variance, the flaky cases, the quarantined ones; nothing where there is none."""
-    blocks = [*_variance(view), *_flaky(view), *_quarantined(view)]
+    """What repeats left out and what varies, the flaky cases, the quarantined ones; nothing where there is none."""
+    blocks = [*_adaptive(view), *_variance(view), *_flaky(view), *_fell(view), *_quarantined(view)]
     return [Heading(text="Repeats and flaky cases"), *blocks] if blocks else []
+
+
+def _adaptive(view: SuiteView) -> list[Block]:
+    """What adaptive repeats left out in the newest run."""
+    if view.suite not in view.run.rounds:
+        return []
+    return [Paragraph(text=f"Adaptive repeats: {rounds_words(view.run.rounds[view.suite])}.")]
 
 
 def _variance(view: SuiteView) -> list[Block]:
     if not view.repeats:
         return []
-    titles = ("Between cases", "Two runs disagree on", "The judge alone")
+    judged = any(not one.spec.deterministic for one in view.repeats)
+    titles = ("Between cases", "Two runs disagree on", *(["The judge alone"] if judged else []))
     columns = (Column(title="Measure"), *(Column(title=title, numeric=True) for title in titles))
-    rows = tuple(_row(one) for one in view.repeats)
+    rows = tuple(_row(one)[: len(columns)] for one in view.repeats)
     caption = f"{view.suite} in {view.repeats[0].week}: where the variance of a single score comes from"
     return [Table(caption=caption, columns=columns, rows=rows)]
 
@@ -76,6 +84,26 @@ def _flaky(view: SuiteView) -> list[Block]:
     table = Table(caption=f"{view.suite}: the flakiest first{more}", columns=columns, rows=rows)
     said = f"{counted(total, 'case')} {'is' if total == 1 else 'are'} flaky: the same case came out otherwise"
     return [Paragraph(text=f"{said} within one run."), Fold(title="Show them", blocks=(table,))]
+
+
+def _fell(view: SuiteView) -> list[Block]:
+    """Cases that fell from the baseline, each by its own repeats; no verdict rests on them."""
+    found = [(metric, case) for metric in view.repeats for case in metric.fell]
+    if not found:
+        return []
+    rows = tuple(
+        (
+            Cell(text=one.case),
+            Cell(text=metric.spec.name),
+            Cell(text=f"{one.before[0]} of {one.before[1]}"),
+            Cell(text=f"{one.now[0]} of {one.now[1]}", tone="bad"),
+        )
+        for metric, one in found[:MOST_SHOWN]
+    )
+    columns = tuple(Column(title=title) for title in ("Case", "Measure", "Baseline", view.repeats[0].week))
+    more = f"; the first {MOST_SHOWN} of {len(found):,} lines" if len(found) > MOST_SHOWN else ""
+    caption = f"{view.suite}: cases that fell by their repeats alone, one in ten of them by chance at most{more}"
+    return [Table(caption=caption, columns=columns, rows=rows)]
 
 
 def _quarantined(view: SuiteView) -> list[Block]:
