@@ -7,6 +7,7 @@
     │   ├── SettingsError     pyproject.toml
     │   ├── CaseError         a case or a case file
     │   ├── BaselineError     a baseline file, or approving one
+    │   ├── QuarantineError   the quarantine of a suite, or putting a case into it
     │   ├── RecordingError    a recording
     │   ├── MetricError       a metric that is unknown, or twice the same name
     │   ├── HistoryError      a segment of the history, or a question it cannot answer
@@ -38,6 +39,10 @@ class CaseError(UsageError):
 
 class BaselineError(UsageError):
     """A baseline cannot be read, or may not be written."""
+
+
+class QuarantineError(UsageError):
+    """The quarantine of a suite cannot be read, or a case may not be quarantined."""
 
 
 class RecordingError(UsageError):

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from inspect import BoundArguments, Parameter, Signature
-from itertools import count
 from typing import Any
 
 from pytest_agenteval.contracts import Call
 from pytest_agenteval.errors import AgentTargetError
+from pytest_agenteval.model.answer import kind_of, settled
 from pytest_agenteval.model.case import Case
-from pytest_agenteval.model.jsonvalue import MAX_DEPTH
-from pytest_agenteval.model.trajectory import AgentIdentity, Step, Trajectory
+from pytest_agenteval.model.trajectory import AgentIdentity, Trajectory
 from pytest_agenteval.model.trial import Origin
-
-_LONGEST_INTEGER_BITS = 14_284
-"""4,300 digits, the most that Python turns into text."""
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
 _OPEN = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -33,7 +28,8 @@ class CallableAgent:
 
     It is called with what its parameters name: the first positional one gets the case's input (the case
     itself, where it is named ``case``); ``input``, ``case``, ``attempt`` and ``seed`` are passed by name.
-    Raises AgentTargetError where another parameter must be given.
+    What it says was found of its answer (``recorded``) is left out, since nobody judges himself, unless it is
+    ``judged`` by somebody else. Raises AgentTargetError where another parameter must be given.
 
     >>> def support_agent(text, attempt):
     ...     return f"{text} ({attempt})"
@@ -43,8 +39,9 @@ class CallableAgent:
 
     origin: Origin = "live"
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], *, judged: bool = False) -> None:
         self.identity = _identity_of(function)
+        self._judged = judged
         self._function = function
         self._signature = _signature_of(function)
         self._wanted = _wanted(self._signature, self.identity.name)
@@ -67,10 +64,14 @@ class CallableAgent:
         answer = self._function(*bound.args, **bound.kwargs)
         if inspect.isawaitable(answer):
             return self._awaited(answer)
-        return as_trajectory(answer, self.identity)
+        return self._trajectory(answer)
 
     async def _awaited(self, answer: Awaitable[object]) -> Trajectory:
-        return as_trajectory(await answer, self.identity)
+        return self._trajectory(await answer)
+
+    def _trajectory(self, answer: object) -> Trajectory:
+        trajectory = as_trajectory(answer, self.identity)
+        return trajectory if self._judged else replace(trajectory, recorded={})
 
 
 def as_trajectory(answer: object, identity: AgentIdentity) -> Trajectory:
@@ -89,92 +90,13 @@ def as_trajectory(answer: object, identity: AgentIdentity) -> Trajectory:
     if isinstance(answer, str | Mapping):
         answer = Trajectory(output=answer)
     if not isinstance(answer, Trajectory):
-        message = f"an agent returns a text, a mapping or a Trajectory, not {_kind(answer)}: {answer!r:.80}"
+        message = f"an agent returns a text, a mapping or a Trajectory, not {kind_of(answer)}: {answer!r:.80}"
         raise TypeError(message)
-    if isinstance(answer.output, str) and not answer.output.strip() and not answer.steps:
+    trajectory = settled(answer, identity)
+    if isinstance(trajectory.output, str) and not trajectory.output.strip() and not trajectory.steps:
         message = "the agent answered nothing: its text is empty"
         raise EmptyAnswer(message)
-    return settled(answer, identity)
-
-
-def settled(trajectory: Trajectory, identity: AgentIdentity) -> Trajectory:
-    """The trajectory as plain JSON values with clean text, and ``identity`` where it names no agent.
-
-    Raises TypeError where something in it has no JSON form.
-    """
-    fault = trajectory.error
-    return replace(
-        trajectory,
-        output=_plain(trajectory.output, "output"),
-        error=fault and replace(fault, type=_text(fault.type), message=_text(fault.message)),
-        steps=trajectory.steps and tuple(map(_plain_step, trajectory.steps, count())),
-        agent=identity if trajectory.agent == AgentIdentity() else trajectory.agent,
-        recorded=_plain(trajectory.recorded, "recorded"),
-    )
-
-
-def _plain_step(step: object, index: int) -> Step:
-    where = f"steps[{index}]"
-    if not isinstance(step, Step):
-        message = f"{where} is {_kind(step)}, not a Step"
-        raise TypeError(message)
-    return replace(
-        step,
-        name=_text(step.name),
-        input=_plain(step.input, f"{where}.input"),
-        output=_plain(step.output, f"{where}.output"),
-        error=None if step.error is None else _text(step.error),
-    )
-
-
-def _plain(value: Any, where: str, depth: int = 0) -> Any:  # noqa: ANN401  # any JSON value
-    """The value in JSON's own types; a cycle is nesting without end."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, int | float):
-        return _number(value, where)
-    if depth >= MAX_DEPTH:
-        message = f"the {where[:40]}… of an agent is nested deeper than {MAX_DEPTH} levels"
-        raise TypeError(message)
-    if isinstance(value, Mapping):
-        return {_key(key, where): _plain(item, f"{where}.{key:.40}", depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(value)]
-    message = f"{where} of an agent is {_kind(value)}, which has no JSON form: {value!r:.80}"
-    raise TypeError(message)
-
-
-def _number(value: float, where: str) -> float:
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return float(value)
-        message = f"{where} of an agent is {value!r}, which is no JSON number"
-        raise TypeError(message)
-    if value.bit_length() > _LONGEST_INTEGER_BITS:
-        message = f"{where} of an agent is an integer of more than 4,300 digits"
-        raise TypeError(message)
-    return int(value)
-
-
-def _key(key: object, where: str) -> str:
-    if not isinstance(key, str):
-        message = f"{where} of an agent has the key {key!r:.80}; the keys of an answer are texts"
-        raise TypeError(message)
-    return _text(key)
-
-
-def _text(text: str) -> str:
-    """An exact str whose surrogates are paired into letters, or else replaced by U+FFFD."""
-    if text.isascii():
-        return text if type(text) is str else str.__str__(text)
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _kind(value: object) -> str:
-    name = type(value).__name__
-    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+    return trajectory
 
 
 def _identity_of(function: object) -> AgentIdentity:

@@ -11,9 +11,9 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, TypeVar, cast
 
-from pytest_agenteval.agents.callable import settled
 from pytest_agenteval.contracts import Call
 from pytest_agenteval.errors import AgentTargetError, InfrastructureError, InvalidValue, RecordingError
+from pytest_agenteval.model.answer import settled
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.codec import decode
 from pytest_agenteval.model.jsonvalue import parse

@@ -75,6 +75,14 @@ def source_run(workspace: Workspace, suite: str, run_id: str | None) -> Finished
             f"in run {finished.run.id} only a part of suite {suite!r} ran; it can be no baseline. Run the whole suite"
         )
         raise BaselineError(message)
+    rounds = finished.run.rounds.get(suite)
+    if rounds is not None and rounds.used < rounds.cap:
+        message = (
+            f"in run {finished.run.id} suite {suite!r} stopped after {rounds.used} of {rounds.cap} attempts, as soon "
+            f"as it was settled; that favours extremes, so it can be no baseline. Make one of a fixed number: "
+            f"pytest --agent-eval --agent-eval-repeats 6"
+        )
+        raise BaselineError(message)
     if suite not in finished.suites():
         message = f"run {finished.run.id} has no trial of suite {suite!r}{near(suite, finished.suites())}"
         raise BaselineError(message)
@@ -91,7 +99,8 @@ def _baseline(workspace: Workspace, request: Request, finished: FinishedRun, met
     if spec is None:
         message = f"run {finished.run.id} did not measure {metric!r}{near(metric, list(finished.run.specs))}"
         raise BaselineError(message)
-    measured = measure(request.suite, spec, finished.of_suite(request.suite))
+    planned = finished.run.planned(request.suite)
+    measured = measure(request.suite, spec, finished.of_suite(request.suite), planned=planned)
     if not measured.cases:
         reason = next(iter(measured.not_evaluated.values()), "no case was asked for it")
         message = f"{request.suite}/{metric} has no value in run {finished.run.id} ({reason}); it can be no baseline"
@@ -207,4 +216,6 @@ def measured_of(workspace: Workspace, suite: str, run_id: str | None) -> tuple[s
     from pytest_agenteval.pipeline.aggregate import measure_all
 
     finished = source_run(workspace, suite, run_id)
-    return finished.run.id, measure_all(suite, finished.run.specs, finished.of_suite(suite))
+    return finished.run.id, measure_all(
+        suite, finished.run.specs, finished.of_suite(suite), planned=finished.run.planned(suite)
+    )

@@ -6,23 +6,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from pytest_agenteval.app.base import Base
+from pytest_agenteval.app.loosened import ground_of
 from pytest_agenteval.app.runs import Plan, RunOptions
 from pytest_agenteval.app.settings import TABLE
+from pytest_agenteval.app.standard import Standard, StandardOfBase
 from pytest_agenteval.app.workspace import Workspace
-from pytest_agenteval.errors import AgentEvalError
+from pytest_agenteval.errors import AgentEvalError, QuarantineError
 from pytest_agenteval.model.baseline import Bar, Baseline
 from pytest_agenteval.model.codec import near
 from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.loosening import Loosening
+from pytest_agenteval.model.quarantine import Standing, standing
 from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Outcome, Verdict
 from pytest_agenteval.pipeline import exits
-from pytest_agenteval.pipeline.aggregate import Measured, measure_all
-from pytest_agenteval.pipeline.bar import ERROR_RATE, effective_bar
+from pytest_agenteval.pipeline.adaptive import settled_suites
+from pytest_agenteval.pipeline.aggregate import Measured, measure, measure_all
+from pytest_agenteval.pipeline.bar import ERROR_RATE
 from pytest_agenteval.pipeline.compare import is_paired
 from pytest_agenteval.pipeline.gate import asked_again, judge
-from pytest_agenteval.pipeline.looks import Gated, Policy
+from pytest_agenteval.pipeline.looks import Gated, Policy, without
 from pytest_agenteval.pipeline.slices import slice_of
 from pytest_agenteval.store.files import safe_name
 
@@ -39,14 +45,21 @@ class Cause:
 class Judged:
     """What came of a run. ``code`` is what stands of its causes, pytest's own code apart.
 
-    ``doubts`` are, by suite, the cases that the agent must be asked about once more before the gate can say.
+    ``base`` is the commit that it was held to, if any, and ``loosenings`` what is looser here without leave.
+    ``doubts`` are, by suite, the cases that the agent must be asked about once more before the gate can say,
+    ``quarantines`` its quarantined cases, of the suites that have any. ``settled`` are the suites of which further
+    attempts would change nothing.
     """
 
     finished: FinishedRun
     verdicts: tuple[Verdict, ...] = ()
     causes: tuple[Cause, ...] = ()
     not_evaluated: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    base: str = ""
+    loosenings: tuple[Loosening, ...] = ()
     doubts: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    quarantines: Mapping[str, Standing] = field(default_factory=dict)
+    settled: frozenset[str] = frozenset()
 
     @property
     def code(self) -> int:
@@ -62,12 +75,15 @@ def judge_run(
     options: RunOptions,
     *,
     second_look: Sequence[Trial] = (),
+    base: Base | None = None,
+    excused: Iterable[str] = (),
 ) -> Judged:
     """Judge the trials of a run against the baselines of the workspace.
 
     Nothing is written. What keeps a metric from being judged (a baseline that cannot be read, a gating
     metric that nothing measured) becomes a cause with exit code 4, and the rest is judged all the same.
-    ``second_look`` are the trials made of what an earlier call had ``doubts`` about.
+    ``second_look`` are the trials made of what an earlier call had ``doubts`` about. With a ``base`` the run is
+    held to the bars of that commit, and what is looser here is red; ``excused`` are tests expected to fail.
     """
     first = sorted(trials, key=lambda trial: trial.key)
     second = sorted(second_look, key=lambda trial: trial.key)
@@ -79,72 +95,130 @@ def judge_run(
         specs=plan.specs,
         recorded=_recorded(first, run.started),
         looked_again=tuple(sorted({trial.case.suite for trial in second})),
+        rounds=plan.rounds,
     )
-    suites = [
-        _Suite.of(name, plan, [trial for trial in first if trial.case.suite == name], second, partial=name in partial)
-        for name in sorted({trial.case.suite for trial in first})
-    ]
-    found = [_gated(suite, workspace) for suite in suites]
+    ran = sorted({trial.case.suite for trial in first})
+    quarantines, unread = _quarantines(ran, run.started, workspace)
+    held = {name: found.cases for name, found in quarantines.items()}
+    suites = [_Suite.of(name, plan, (first, second), partial, held.get(name, _NOBODY)) for name in ran]
+    plan = replace(plan, partial=partial)
+    ground = ground_of(base, workspace, plan, first, excused=excused, at=run.started) if base else None
+    standard = StandardOfBase(workspace, ground.sides) if ground else Standard(workspace)
+    found = [_gated(suite, standard) for suite in suites]
     gated = [one for several, _, _ in found for one in several]
-    judged = judge(gated, Policy(mode=options.gate))
+    policy = Policy(mode=options.gate, others=plan.others)
+    judged = judge(gated, policy)
     ungated = [verdict for _, several, _ in found for verdict in several]
-    verdicts = tuple(sorted([*judged, *ungated], key=lambda one: (one.suite, one.metric, one.slice)))
-    names = [suite.name for suite in suites]
-    problems = [*plan.problems, *(problem for _, _, several in found for problem in several)]
-    problems += [*_vanished(names, partial, workspace), *_misspelt(names, workspace)]
-    causes = [Cause(code=exits.USAGE, text=problem) for problem in problems]
+    told = ground.verdicts([*judged, *ungated]) if ground else [*judged, *ungated]
+    verdicts = tuple(sorted(told, key=lambda one: (one.suite, one.metric, one.slice)))
+    problems = [*(problem for _, _, several in found for problem in several), *unread]
+    causes = (*_in_the_way(plan, problems, ran, workspace), *_causes(verdicts, partial, options))
+    estimates = _estimates(suites, verdicts)
+    return Judged(
+        finished=FinishedRun(run=run, trials=first, second_look=second, estimates=estimates),
+        verdicts=verdicts,
+        causes=causes,
+        not_evaluated={f"{one.name}/{name}": why for one in suites for name, why in one.not_evaluated.items()},
+        base=base.sha if base else "",
+        loosenings=ground.open if ground else (),
+        doubts=asked_again(gated, judged),
+        quarantines=quarantines,
+        settled=settled_suites(gated, judged, policy),
+    )
+
+
+def _in_the_way(plan: Plan, problems: Iterable[str], ran: Sequence[str], workspace: Workspace) -> list[Cause]:
+    """What keeps something from being judged."""
+    told = [*plan.problems, *problems, *_vanished(ran, plan.partial, workspace), *_misspelt(ran, workspace)]
+    causes = [Cause(code=exits.USAGE, text=problem) for problem in told]
     if not plan.planned and not plan.problems:
         causes.append(Cause(code=exits.NOTHING_COLLECTED, text="no case was selected: there is nothing to judge"))
-    causes += _causes(verdicts, partial, options)
-    estimates = [one.estimate for suite in suites for one in suite.measured.values()]
-    estimates += [one.estimate for verdict in verdicts for one in verdict.slices]
-    return Judged(
-        finished=FinishedRun(run=run, trials=first, second_look=second, estimates=tuple(estimates)),
-        verdicts=verdicts,
-        causes=tuple(causes),
-        not_evaluated={
-            f"{suite.name}/{name}": one.not_evaluated for suite in suites for name, one in suite.measured.items()
-        },
-        doubts=asked_again(gated, judged),
-    )
+    return causes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Suite:
-    """What a run measured of one suite, in the first look and in the second one."""
+    """What a run measured of one suite: of all of it, and of what gates in the first look and in the second one."""
 
     name: str
     partial: bool
     looks_again: bool
+    quarantined: frozenset[str]
     measured: Mapping[str, Measured]
+    gating: Mapping[str, Measured]
     again: Mapping[str, Measured]
+    rounds: tuple[int, int] = (1, 1)
+
+    @property
+    def not_evaluated(self) -> dict[str, Mapping[str, str]]:
+        """By metric, why cases have no value."""
+        return {name: one.not_evaluated for name, one in self.measured.items()}
 
     @classmethod
-    def of(cls, name: str, plan: Plan, trials: Sequence[Trial], second: Sequence[Trial], *, partial: bool) -> _Suite:
+    def of(
+        cls, name: str, plan: Plan, looks: tuple[Sequence[Trial], ...], partial: Sequence[str], held: frozenset[str]
+    ) -> _Suite:
         """Measure it."""
-        more = [trial for trial in second if trial.case.suite == name]
+        trials, more = ([trial for trial in look if trial.case.suite == name] for look in looks)
+        rounds = plan.rounds.get(name)
+        planned = rounds.planned if rounds else None
+        measured = {one.spec.name: one for one in measure_all(name, plan.specs, trials, planned=planned)}
+        gating = measured
+        if held:
+            left = [trial for trial in trials if trial.case.id not in held]
+            gating = {metric: measure(name, plan.specs[metric], left, planned=planned) for metric in measured}
         live = all(trial.origin == "live" for trial in trials)
         return cls(
             name=name,
-            partial=partial,
+            partial=name in partial,
             looks_again=bool(more) or (live and name in plan.looks_again),
-            measured={one.spec.name: one for one in measure_all(name, plan.specs, trials)},
+            quarantined=held,
+            measured=measured,
+            gating=gating,
             again={one.spec.name: one for one in measure_all(name, plan.specs, more)},
+            rounds=(rounds.used, rounds.cap) if rounds else (1, 1),
         )
 
-    def gated(self, metric: str, bar: Bar, baseline: Baseline | None, loosened: str) -> Gated:
+    def gated(self, metric: str, bar: Bar, approved: Baseline | None, loosened: str) -> Gated:
         """The metric before the gate; a second look takes values that the baseline has held back for it."""
+        baseline = without(approved, self.quarantined) if approved else None
         held_back = baseline.held_back if baseline else {}
         enough = baseline is not None and len(held_back) >= Policy().least_common * len(baseline.screen)
         return Gated(
-            measured=self.measured[metric],
+            measured=self.gating[metric],
             bar=bar,
             baseline=baseline,
             loosened=loosened,
             partial=self.partial,
             looks_again=self.looks_again and enough,
             again=self.again.get(metric),
+            n_quarantined=len(self.quarantined & approved.screen.keys()) if approved else 0,
+            rounds=self.rounds,
         )
+
+
+_NOBODY: frozenset[str] = frozenset()
+
+
+def _estimates(suites: Sequence[_Suite], verdicts: Sequence[Verdict]) -> tuple[Estimate, ...]:
+    """Those of all metrics, then those of the slices of what gates."""
+    whole = [one.estimate for suite in suites for one in suite.measured.values()]
+    return (*whole, *(one.estimate for verdict in verdicts for one in verdict.slices))
+
+
+def _quarantines(suites: Sequence[str], at: datetime, workspace: Workspace) -> tuple[dict[str, Standing], list[str]]:
+    """The quarantined cases of these suites; and what cannot be read, which then quarantines nothing."""
+    found: dict[str, Standing] = {}
+    unread = []
+    for suite in suites:
+        try:
+            entries = workspace.quarantines.read(suite)
+        except QuarantineError as error:
+            unread.append(str(error))
+            continue
+        if entries:
+            found[suite] = standing(entries, at)
+    return found, unread
 
 
 def _recorded(trials: Sequence[Trial], started: datetime) -> dict[str, datetime]:
@@ -157,10 +231,10 @@ def _recorded(trials: Sequence[Trial], started: datetime) -> dict[str, datetime]
     return {suite: at for suite, at in found.items() if at < started}
 
 
-def _gated(suite: _Suite, workspace: Workspace) -> tuple[list[Gated], list[Verdict], list[str]]:
+def _gated(suite: _Suite, standard: Standard) -> tuple[list[Gated], list[Verdict], list[str]]:
     """The gating metrics of a suite; the verdict where none gates; and what stands in the way."""
-    table = workspace.settings.gate_of(suite.name)
-    baselines, unread = workspace.baselines.of_suite(suite.name)
+    table = standard.gate_of(suite.name)
+    baselines, unread = standard.of_suite(suite.name)
     problems = list(unread.values())
     names = sorted({*table, *baselines, ERROR_RATE} - unread.keys())
     gated: list[Gated] = []
@@ -168,7 +242,8 @@ def _gated(suite: _Suite, workspace: Workspace) -> tuple[list[Gated], list[Verdi
         if name not in suite.measured and suite.partial:
             continue  # the test that measures it may be in the other part
         baseline = baselines.get(name)
-        bar, loosened = effective_bar(table.get(name), baseline, name)
+        spec = suite.measured[name].spec if name in suite.measured else None
+        bar, loosened = standard.bar(suite.name, name, baseline, spec)
         problem = _problem_of(suite, name, bar)
         if problem:
             problems.append(problem)
@@ -190,11 +265,11 @@ def _problem_of(suite: _Suite, name: str, bar: Bar) -> str:
     if held_to_nothing(suite.measured[name].spec, bar):
         what = "a floor or a ceiling" if bar.margin is not None else "a floor, a ceiling or a margin"
         return f"{suite.name}/{name} gates, but nothing says how much is too much: set {what} in {table}"
-    tags = suite.measured[name].slices
+    tags = suite.gating[name].slices
     unknown = [] if suite.partial else [tag for tag in bar.slices if tag not in tags]
     if unknown:
         return (
-            f"the slice {unknown[0]!r} of {suite.name}/{name} gates, but no case of this run has that tag"
+            f"the slice {unknown[0]!r} of {suite.name}/{name} gates, but no case that gates has that tag"
             f"{near(unknown[0], list(tags))}. Tag the cases, or take it out of slices in {table}"
         )
     return ""
@@ -245,7 +320,7 @@ def _nothing_gates(suite: _Suite) -> Verdict:
 
 def _causes(verdicts: Iterable[Verdict], partial: tuple[str, ...], options: RunOptions) -> list[Cause]:
     causes = [
-        Cause(code=code, text=f"{verdict.suite}/{verdict.metric}: {verdict.outcome}")
+        Cause(code=code, text=f"{verdict.name}: {verdict.outcome}")
         for verdict in verdicts
         if not (verdict.suite in partial and options.partial_is_meant)
         and (code := exits.code_of(verdict, options.gate)) != exits.OK

@@ -6,7 +6,8 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -19,6 +20,9 @@ from pytest_agenteval.model.visible import visible
 
 ALWAYS_MEASURED = ("error_rate", "latency_seconds", "tokens", "cost_usd")
 """Scored on every trial, whatever a test names."""
+
+
+_PACKAGE = Path(__file__).parent.parent
 
 
 class BuiltIn:
@@ -108,6 +112,45 @@ class Registry:
                 with warnings.catch_warnings():
                     warnings.simplefilter("always")  # also where the project makes errors of its warnings
                     warnings.warn(visible(message), stacklevel=2)
+
+
+def origin_of(metric: Metric) -> str:
+    """The file in which a metric is defined, the empty text for one that comes with this project.
+
+    It is told by the code that runs, and not by the module that the metric says it is of, nor by what it says
+    that it wraps. Code that has no file, or goes by the name of other code of ours, is of '?'.
+    """
+    codes = [code for function in _functions_of(metric) if (code := _code_of(function)) is not None]
+    foreign = [file for code in codes if not (file := Path(code.co_filename)).is_relative_to(_PACKAGE)]
+    if foreign:
+        return str(foreign[0].resolve())
+    ours = {code for one in _built_in_of(metric.spec.name) for code in map(_code_of, _functions_of(one))}
+    outermost = _code_of(next(iter(_functions_of(metric)), None))
+    return "" if outermost is not None and (not ours or outermost in ours) else "?"
+
+
+def _built_in_of(name: str) -> list[Metric]:
+    from pytest_agenteval.metrics import built_in_metrics
+
+    return [metric for metric in built_in_metrics() if metric.spec.name == name]
+
+
+def _code_of(function: object) -> Any:  # noqa: ANN401  # what stands there is anybody's
+    return getattr(function, "__code__", None)
+
+
+def _functions_of(metric: Metric) -> Iterator[object]:
+    """The functions that make up a metric, outermost first; of an object all that its classes define."""
+    from pytest_agenteval.metrics.declare import FunctionMetric
+
+    if type(metric) is not FunctionMetric:
+        for kind in type(metric).__mro__:
+            yield from (one for one in vars(kind).values() if hasattr(one, "__code__"))
+        return
+    function: object = metric.function
+    while function is not None:
+        yield function
+        function = getattr(function, "func", None) or getattr(function, "__wrapped__", None)
 
 
 def offers_hooks(plugin: object) -> bool:

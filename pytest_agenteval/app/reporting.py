@@ -37,6 +37,7 @@ def render_report(
         suites=suites or None,
         owner=settings.owner,
         gate_of=settings.gate_of,
+        quarantines=workspace.quarantines,
     )
     if view.week is None:
         message = f"{settings.path('history')} holds no whole run; make one: pytest --agent-eval"

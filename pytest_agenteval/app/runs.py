@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from pytest_agenteval.app.registry import ALWAYS_MEASURED, Registry
+from pytest_agenteval.app.registry import ALWAYS_MEASURED, Registry, origin_of
 from pytest_agenteval.app.settings import Settings
 from pytest_agenteval.app.targets import Targets
 from pytest_agenteval.contracts import Agent, Call, Metric
@@ -18,7 +18,7 @@ from pytest_agenteval.errors import CaseError
 from pytest_agenteval.metrics.scoring import score_trial
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.jsonvalue import digest
-from pytest_agenteval.model.run import Run
+from pytest_agenteval.model.run import Rounds, Run
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.trial import Trial, TrialKey
@@ -31,7 +31,7 @@ from pytest_agenteval.store.redaction import Redaction, SafeTrial
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the command line asks of a run."""
+    """What the command line asks of a run. ``paths`` are those that it names, from the project's root; () is all."""
 
     mode: Literal["live", "replay"] = "live"
     gate: GateMode = "merge"
@@ -39,16 +39,21 @@ class RunOptions:
     repeats: int | None = None
     record: bool = False
     partial_is_meant: bool = False
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One item of a run: an attempt of an agent at a case, and the metrics that its test asks for."""
+    """One item of a run: an attempt of an agent at a case, and the metrics that its test asks for.
+
+    ``cap`` is how many attempts there may be where the test's repeats are adaptive, else 0.
+    """
 
     suite: str
     case: Case
     attempt: int = 1
     metrics: tuple[Metric, ...] = ()
+    cap: int = 0
 
     @property
     def key(self) -> TrialKey:
@@ -61,7 +66,12 @@ class Plan:
     """What a process collected: the keys of its trials, the metrics, what is partial, what is wrong.
 
     ``shares`` maps each item to the trial it belongs to, so that xdist deals whole trials. ``looks_again``
-    names the suites whose agent can be asked a second time: their tests leave the asking to us.
+    names the suites whose agent can be asked a second time: their tests leave the asking to us. ``origins``
+    has the file in which each metric is defined, the empty text for a built-in one. ``adaptive`` has the most
+    attempts a case of each suite whose repeats are adaptive, ``items`` suite, case, attempt and cap of its items.
+
+    What was seen in between adds ``rounds`` and ``not_needed``, the keys of planned trials that do not count; and
+    to a plan of one suite alone ``others``, how many comparisons the run has beside its own.
     """
 
     planned: tuple[tuple[str, str, str], ...] = ()
@@ -70,10 +80,17 @@ class Plan:
     problems: tuple[str, ...] = ()
     shares: Mapping[str, str] = field(default_factory=dict)
     looks_again: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
+    adaptive: Mapping[str, int] = field(default_factory=dict)
+    items: Mapping[str, tuple[str, str, str, str]] = field(default_factory=dict)
+    rounds: Mapping[str, Rounds] = field(default_factory=dict)
+    not_needed: tuple[tuple[str, str, str], ...] = ()
+    others: int = 0
 
     def keys(self) -> set[TrialKey]:
-        """The planned trials."""
-        return {(suite, case, int(attempt)) for suite, case, attempt in self.planned}
+        """The planned trials that count."""
+        counting = set(self.planned) - set(self.not_needed)
+        return {(suite, case, int(attempt)) for suite, case, attempt in counting}
 
 
 def plan_of(
@@ -85,19 +102,46 @@ def plan_of(
 ) -> Plan:
     """The plan of the items (by node id) that will run. Two metrics of one name must be the same."""
     specs: dict[str, MetricSpec] = {}
+    origins: dict[str, str] = {}
+    seen: set[int] = set()
     wrong = list(problems)
     for job in jobs.values():
         for metric in job.metrics:
             if specs.setdefault(metric.spec.name, metric.spec) != metric.spec:
                 wrong.append(f"two metrics of this run are named {metric.spec.name!r} but differ. Rename one of them")
+            if id(metric) not in seen:
+                seen.add(id(metric))
+                origins[metric.spec.name] = origins.get(metric.spec.name) or origin_of(metric)
+    adaptive = adaptive_suites(jobs.values())
     return Plan(
         planned=tuple(sorted({(job.suite, job.case.id, str(job.attempt)) for job in jobs.values()})),
         specs=dict(sorted(specs.items())),
         partial=tuple(sorted(set(partial))),
         problems=tuple(dict.fromkeys(wrong)),
-        shares={node: digest([job.suite, job.case.id]) for node, job in jobs.items()},
+        shares={node: _share(job, adaptive) for node, job in jobs.items()},
         looks_again=tuple(sorted(set(looks_again))),
+        origins=origins,
+        adaptive=adaptive,
+        items={
+            node: (job.suite, job.case.id, str(job.attempt), str(job.cap))
+            for node, job in jobs.items()
+            if job.suite in adaptive
+        },
     )
+
+
+def adaptive_suites(jobs: Iterable[Job]) -> dict[str, int]:
+    """The most attempts a case of each suite that has a test whose repeats are adaptive."""
+    found: dict[str, int] = {}
+    for job in jobs:
+        if job.cap:
+            found[job.suite] = max(job.cap, found.get(job.suite, 0))
+    return dict(sorted(found.items()))
+
+
+def _share(job: Job, adaptive: Container[str]) -> str:
+    """What goes to one worker: a case with all its attempts, or a single one where the next may not be needed."""
+    return digest([job.suite, job.case.id, *([job.attempt] if job.suite in adaptive else [])])
 
 
 def new_run_id(clock: Clock) -> str:
@@ -172,6 +216,7 @@ class Trials:
         Raises CaseError where the attempt has a trial: the scores of two would be joined as if they were one.
         """
         from pytest_agenteval.agents import adapt
+        from pytest_agenteval.agents.callable import CallableAgent
 
         if job.key in self._finished:
             message = (
@@ -180,10 +225,11 @@ class Trials:
             )
             raise CaseError(message)
         identity = adapt(agent).identity if callable(agent) else AgentIdentity()
-        handed_over = _HandedOver(answer=answer, identity=identity)
-        trial = self._engine.trial(self._id_of(job), adapt(handed_over), Call(case=job.case, attempt=job.attempt))
+        handed_over = CallableAgent(_HandedOver(answer=answer, identity=identity), judged=True)
+        trial = self._engine.trial(self._id_of(job), handed_over, Call(case=job.case, attempt=job.attempt))
         # How long the agent took is known to the test alone: that the answer was handed over at once says nothing.
-        trajectory = replace(trial.trajectory, seconds=getattr(answer, "seconds", None))
+        told = getattr(answer, "seconds", None) is not None
+        trajectory = trial.trajectory if told else replace(trial.trajectory, seconds=None)
         self._keep(job, replace(trial, trajectory=trajectory))
         return self._finished[job.key]
 

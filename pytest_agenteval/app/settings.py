@@ -38,6 +38,7 @@ class Settings:
     plugins: tuple[str, ...] = ()
     suite_folder: str = "suites"
     baselines: str = "baselines"
+    quarantine: str = "quarantine"
     history: str = "history"
     reports: str = "reports"
     audit: str = "audit"
@@ -83,11 +84,20 @@ def load_settings(folder: Path) -> Settings:
 
 def _table(file: Path) -> Mapping[str, Any] | None:
     try:
-        tools = tomllib.loads(file.read_text("utf-8-sig")).get("tool", {})
+        return table_in(file.read_text("utf-8-sig"), str(file))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         message = f"{file} cannot be read: {error}. Mend the file"
+        raise SettingsError(message) from error
+
+
+def table_in(text: str, where: str) -> Mapping[str, Any] | None:
+    """Our table in the text of a pyproject.toml, or None. Raises SettingsError for what is no TOML."""
+    try:
+        tools = tomllib.loads(text).get("tool", {})
+    except tomllib.TOMLDecodeError as error:
+        message = f"{where} cannot be read: {error}. Mend the file"
         raise SettingsError(message) from error
     found: Mapping[str, Any] | None = tools.get("pytest-agenteval")
     return found

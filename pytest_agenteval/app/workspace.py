@@ -11,6 +11,7 @@ from pytest_agenteval.store.audit import Audit
 from pytest_agenteval.store.baselines import Baselines
 from pytest_agenteval.store.files import safe_name
 from pytest_agenteval.store.history import History
+from pytest_agenteval.store.quarantine import Quarantines
 
 CASE_FILES = (".jsonl", ".json", ".yaml", ".yml", ".csv")
 """Endings of the names of case files."""
@@ -36,6 +37,11 @@ class Workspace:
     def baselines(self) -> Baselines:
         """The approved references."""
         return Baselines(self.settings.path("baselines"), self.audit)
+
+    @cached_property
+    def quarantines(self) -> Quarantines:
+        """The flaky cases that do not gate for a while."""
+        return Quarantines(self.settings.path("quarantine"), self.audit)
 
     @cached_property
     def history(self) -> History:

@@ -28,13 +28,17 @@ def add_to(parts: Parts) -> None:
     part = parts.add_parser("baseline", help="approve, show, compare and list baselines")
     acts = part.add_subparsers(required=True, metavar="ACT")
     approve_ = acts.add_parser("approve", help="make a run's values the approved reference")
-    approve_.add_argument("suite")
+    approve_.add_argument("suite", nargs="?", help="the suite whose values are approved")
     approve_.add_argument("--metric", action="append", default=[], help="approve this metric (again and again)")
     approve_.add_argument("--reason", required=True, help="why it is good enough")
     approve_.add_argument("--run", help="the run to take (default: the suite's last whole one)")
     approve_.add_argument("--by", help="who approves (default: git's user, else the login name)")
     approve_.add_argument("--accept-drop", action="store_true", help="values below the former baseline are meant")
     approve_.add_argument("--in-ci", action="store_true", help="allow it although CI is set")
+    approve_.add_argument("--loosening", action="store_true", help="approve what the last run found looser than --base")
+    approve_.add_argument("--base", metavar="REF", help="with --loosening: the base that the run was judged by")
+    approve_.add_argument("--owner", default="", help="with --loosening: who answers (default: the base's owner)")
+    approve_.add_argument("--expires", type=int, default=30, metavar="DAYS", help="with --loosening: for how long")
     approve_.set_defaults(act=approve)
     show_ = acts.add_parser("show", help="one baseline, with who approved it and why")
     show_.add_argument("suite")
@@ -55,6 +59,11 @@ def approve(options: argparse.Namespace) -> int:
     if os.environ.get("CI") and not options.in_ci:
         message = "CI is set, and a baseline is approved by a person: run it at your desk, or add --in-ci"
         raise BaselineError(message)
+    if options.loosening:
+        return _approve_loosening(options)
+    if options.suite is None:
+        message = "name the suite: pytest-agenteval baseline approve SUITE; or say --loosening --base REF"
+        raise BaselineError(message)
     request = Request(
         suite=options.suite,
         by=options.by or actor(options.root),
@@ -65,12 +74,39 @@ def approve(options: argparse.Namespace) -> int:
         accept_drop=options.accept_drop,
     )
     workspace = workspace_of(options)
-    for baseline in approve_baselines(workspace, request):
+    approved = approve_baselines(workspace, request)
+    # A recording cannot be asked again, whatever is held back.
+    live = {run.id for run in workspace.history.runs(options.suite) if run.mode == "live"}
+    for baseline in approved:
         say(
             f"approved {_headline(baseline)}",
             f"  {shown(workspace.baselines.path(baseline.suite, baseline.metric))}",
-            *([] if baseline.held_back else [f"  {_NOTHING_HELD_BACK}"]),
+            *([] if baseline.held_back or baseline.approval.run not in live else [f"  {_NOTHING_HELD_BACK}"]),
         )
+    return exits.OK
+
+
+def _approve_loosening(options: argparse.Namespace) -> int:
+    from pytest_agenteval.app.allow import Allowance, allow
+
+    if not options.base or options.suite is not None:
+        message = "--loosening approves all that a run found looser than a base: name it by --base REF, and no suite"
+        raise BaselineError(message)
+    wanted = Allowance(
+        base=options.base,
+        by=options.by or actor(options.root),
+        reason=options.reason,
+        at=datetime.now(UTC),
+        owner=options.owner,
+        days=options.expires,
+    )
+    path, approval = allow(workspace_of(options), wanted)
+    say(
+        *(f"approved {one.suite}/{one.metric}: {one.words}" for one in approval.loosenings),
+        f"  {shown(path)}, until {approval.expires:%Y-%m-%d}, {approval.owner} answers",
+        "Commit this file alone (with audit/), have its owner review it, and merge it first;",
+        "then bring your change up to date with the base: it counts from there.",
+    )
     return exits.OK
 
 

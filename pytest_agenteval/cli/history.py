@@ -35,7 +35,8 @@ def list_history(options: argparse.Namespace) -> int:
     for run in history.runs():
         part = f"  (only a part of {', '.join(run.partial)})" if run.partial else ""
         other = f"  (candidate {run.candidate})" if run.candidate else ""
-        say(f"{week_of(run.started)}  {run.id}  {run.mode}{other}{part}")
+        aside = f"  ({run.aside})" if run.aside else ""
+        say(f"{week_of(run.started)}  {run.id}  {run.mode}{other}{part}{aside}")
     problems = history.problems()
     say(*(f"not read: {problem}" for problem in problems))
     return exits.OK

@@ -8,11 +8,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from pytest_agenteval.cli import baseline, capture, history, report
+from pytest_agenteval.cli import baseline, capture, gate, history, plan, quarantine, report, rescore, verdict
 from pytest_agenteval.model.visible import visible
 from pytest_agenteval.pipeline import exits
 
-PARTS = (baseline, report, capture, history)
+PARTS = (baseline, plan, quarantine, report, capture, history, gate, rescore, verdict)
 """The parts of the command, in the order in which the help shows them."""
 
 

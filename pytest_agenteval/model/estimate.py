@@ -17,14 +17,15 @@ class CaseScores:
     answers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(value) for value in self.values):
+        if not all(map(math.isfinite, self.values)):
             message = f"the values of a case must be finite, not {self.values!r}"
             raise InvalidValue(message)
 
     @property
     def mean(self) -> float:
         """Mean over the attempts; there is at least one."""
-        return math.fsum(self.values) / len(self.values)
+        values = self.values
+        return values[0] if len(values) == 1 else math.fsum(values) / len(values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,8 @@ MAX_DEPTH = 100
 """Deeper nesting than this is refused: Python's own reader would run out of stack."""
 
 
-# Made once: json.dumps would make one for every call, and each trial has several digests.
+# Made once: json.dumps would make one for every call, and each trial has several digests. Neither this nor the
+# decoder below heeds what an agent in the process puts in the place of json.dumps and json.loads.
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -61,7 +62,7 @@ def parse(text: str) -> Any:  # noqa: ANN401  # JSON text can hold any JSON valu
     """
     _refuse_depth(text)
     try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+        return _STRICT.decode(text)
     except json.JSONDecodeError as error:
         message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise InvalidValue(message) from error
@@ -90,6 +91,9 @@ def _finite(text: str) -> float:
         message = f"the number {text} is too large to hold"
         raise InvalidValue(message)
     return value
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _refuse_depth(text: str) -> None:

@@ -26,13 +26,33 @@ def week_of(at: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """How far the adaptive repeats of a suite went: ``used`` of at most ``cap`` attempts a case count.
+
+    ``calls`` are the trials that all attempts would have been, ``saved`` those of them that were not made.
+    """
+
+    used: int
+    cap: int
+    calls: int
+    saved: int
+
+    @property
+    def planned(self) -> int | None:
+        """How many attempts a case might have had where single ones needed fewer; None if the suite stopped before."""
+        return self.cap if self.used == self.cap else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What is known of a run besides its trials.
 
     ``partial`` names the suites of which only a part ran, ``candidate`` is another agent that the command
     line put in place of the suites' own: neither becomes a week's value. ``recorded`` has the time of each suite
     that was replayed from a recording which tells one. ``specs`` are the metrics as they were in this run.
-    ``looked_again`` names the suites of which the gate took a second look.
+    ``looked_again`` names the suites of which the gate took a second look, ``rounds`` has those whose repeats
+    were adaptive. ``aside`` says what the run is kept
+    for where it stands for no week in spite of being whole: the scores of another run, taken anew.
     """
 
     id: str
@@ -41,9 +61,11 @@ class Run:
     mode: Mode = "live"
     partial: tuple[str, ...] = ()
     candidate: str = ""
+    aside: str = ""
     recorded: Mapping[str, datetime] = field(default_factory=dict)
     specs: Mapping[str, MetricSpec] = field(default_factory=dict)
     looked_again: tuple[str, ...] = ()
+    rounds: Mapping[str, Rounds] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,21 +77,27 @@ class Run:
         """The ISO week that the suite's values belong to: a replay is dated by its recording."""
         return week_of(self.recorded.get(suite, self.started))
 
+    def planned(self, suite: str) -> int | None:
+        """How many attempts a case of the suite might have had where single ones needed fewer, else None."""
+        return self.rounds[suite].planned if suite in self.rounds else None
+
     def stands_for(self, suite: str) -> bool:
         """Whether the run tells how the suite's own agent does on the whole suite."""
-        return suite not in self.partial and not self.candidate
+        return suite not in self.partial and not self.candidate and not self.aside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
     """A run with its trials in canonical order (suite, case id, attempt) and its estimates.
 
-    ``second_look`` are the trials made once more of what the gate had doubts about; estimates leave them out.
+    ``second_look`` are the trials made once more of what the gate had doubts about, ``unneeded`` those under way
+    when the adaptive repeats of their suite or case were settled; estimates leave both out.
     """
 
     run: Run
     trials: Sequence[Trial]
     second_look: Sequence[Trial] = ()
+    unneeded: Sequence[Trial] = ()
     estimates: tuple[Estimate, ...] = ()
 
     def suites(self) -> tuple[str, ...]:

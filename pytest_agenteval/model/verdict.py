@@ -107,5 +107,10 @@ class Verdict:
 
     def __post_init__(self) -> None:
         if self.outcome is not Outcome.PASS and not self.next_step:
-            message = f"the verdict {self.outcome} of {self.suite}/{self.metric} must name the next step"
+            message = f"the verdict {self.outcome} of {self.name} must name the next step"
             raise InvalidValue(message)
+
+    @property
+    def name(self) -> str:
+        """'refunds/success', of a slice that gates 'refunds/success[vip]'."""
+        return f"{self.suite}/{self.metric}[{self.slice}]" if self.slice else f"{self.suite}/{self.metric}"

@@ -42,35 +42,57 @@ class Measured:
         return missing / (len(self.cases) + missing) if missing else 0.0
 
 
-def measure(suite: str, spec: MetricSpec, trials: Sequence[Trial]) -> Measured:
+def measure(suite: str, spec: MetricSpec, trials: Sequence[Trial], *, planned: int | None = None) -> Measured:
     """Aggregate the scores of one metric over the trials of one suite.
 
     Trials that were never asked for the metric do not count. The case is the unit: the attempts of a case
     are averaged first (or counted, for pass_at_k and pass_hat_k). A case none of whose attempts has a
-    value is *not evaluated*, with the reason of its first attempt.
+    value is *not evaluated*, with the reason of its first attempt. ``planned`` is how many attempts each case was
+    to have where some were left out, since they could no longer change the value of their case.
     """
-    asked = [(trial, score) for trial in trials if (score := trial.score(spec.name)) is not None]
-    by_case: dict[str, list[tuple[Trial, Score]]] = {}
-    for trial, score in sorted(asked, key=lambda pair: pair[0].key):
-        by_case.setdefault(trial.case.id, []).append((trial, score))
+    return _measured(suite, spec, _scores_of(trials).get(spec.name, {}), planned)
+
+
+def measure_all(
+    suite: str, specs: Mapping[str, MetricSpec], trials: Sequence[Trial], *, planned: int | None = None
+) -> list[Measured]:
+    """Every metric that the trials of the suite were scored by, in the order of the names."""
+    found = _scores_of(trials)
+    return [_measured(suite, specs[name], found[name], planned) for name in sorted(found)]
+
+
+_Asked = dict[str, list[tuple[Trial, Score]]]
+"""By case, the trials that were asked for a metric with what they scored, in the order of the attempts."""
+
+
+def _scores_of(trials: Sequence[Trial]) -> dict[str, _Asked]:
+    found: dict[str, _Asked] = {}
+    for trial in sorted(trials, key=lambda trial: trial.key):
+        case_id = trial.case.id
+        for score in trial.scores:
+            found.setdefault(score.metric, {}).setdefault(case_id, []).append((trial, score))
+    return found
+
+
+def _measured(suite: str, spec: MetricSpec, by_case: _Asked, planned: int | None) -> Measured:
     kind, k = _pass_rule(spec.aggregate)
     cases, reasons, not_asked = {}, {}, set()
     for case_id, pairs in by_case.items():
-        known = [(trial, float(score.value)) for trial, score in pairs if score.value is not None]
+        known = [(trial.answer_digest, float(score.value)) for trial, score in pairs if score.value is not None]
         values = [value for _, value in known]
-        if kind and len(values) >= k:
-            values = [_pass_value(kind, len(values), round(sum(values)), k)]
-        if not values or (kind and len(known) < k):
+        if kind:
+            value = pass_value(spec, values, planned)
+            values = [] if value is None else [value]
+        if not values:
             reasons[case_id] = pairs[0][1].reason or f"{len(known)} of the {k} attempts needed"
             not_asked |= {case_id} if all(_not_asked(score) for _, score in pairs) else set()
             continue
-        answers = tuple(trial.answer_digest for trial, _ in known)
         cases[case_id] = CaseScores(
             fingerprint=pairs[0][0].case_fingerprint,
             values=tuple(values),
-            answers=answers if not kind else (),
+            answers=() if kind else tuple([answer for answer, _ in known]),
         )
-    estimate = _estimate(suite, spec, cases, len(reasons), [score for _, score in asked])
+    estimate = _estimate(suite, spec, cases, len(reasons), [score for pairs in by_case.values() for _, score in pairs])
     return Measured(
         suite=suite,
         spec=spec,
@@ -92,12 +114,6 @@ def part_of(measured: Measured, tag: str) -> Measured:
     """The metric over the cases of one tag."""
     cases = {case: measured.cases[case] for case in sorted(measured.slices[tag])}
     return of_cases(measured.suite, measured.spec, cases, slice=tag)
-
-
-def measure_all(suite: str, specs: Mapping[str, MetricSpec], trials: Sequence[Trial]) -> list[Measured]:
-    """Every metric that the trials of the suite were scored by, in the order of the names."""
-    names = sorted({score.metric for trial in trials for score in trial.scores})
-    return [measure(suite, specs[name], trials) for name in names]
 
 
 def bounds_of(measured: Measured, *, confidence: float) -> tuple[float | None, float | None]:
@@ -200,6 +216,14 @@ def _pass_rule(aggregate: str) -> tuple[str, int]:
     return (word.removeprefix("pass_"), int(number)) if word in ("pass_at", "pass_hat") else ("", 0)
 
 
-def _pass_value(kind: str, attempts: int, successes: int, k: int) -> float:
-    value = (stats.pass_at_k if kind == "at" else stats.pass_hat_k)(attempts, successes, k)
-    return 0.0 if value is None else value  # None is for fewer attempts than k, which are left out before
+def pass_value(spec: MetricSpec, values: Sequence[float], planned: int | None) -> float | None:
+    """A case's pass_at_k or pass_hat_k by these values of its attempts; None while they do not settle it.
+
+    Fewer than k of them settle it only where k attempts were planned: then one success (failure) does, whatever
+    the others would have been. Of more attempts, any k may be those that count.
+    """
+    kind, k = _pass_rule(spec.aggregate)
+    n, passed = len(values), round(sum(values))
+    if n < k == planned and (passed > 0 if kind == "at" else passed < n):
+        return 1.0 if kind == "at" else 0.0
+    return (stats.pass_at_k if kind == "at" else stats.pass_hat_k)(n, passed, k)

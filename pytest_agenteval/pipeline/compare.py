@@ -87,7 +87,8 @@ def common_cases(reference: Mapping[str, CaseScores], current: Mapping[str, Case
 
 def _difference(now: float, before: float) -> float:
     """Now minus before; what only rounding tells apart is no change: .1 + .2 is .3."""
-    return now - before if stats.exceeds(now, before) or stats.exceeds(before, now) else 0.0
+    changed = now != before and (stats.exceeds(now, before) or stats.exceeds(before, now))
+    return now - before if changed else 0.0
 
 
 def is_paired(spec: MetricSpec) -> bool:
@@ -166,10 +167,12 @@ def _regraded(
         return (), 0
     changed, same = [], 0
     for case in common:
-        before = dict(zip(reference[case].answers, reference[case].values, strict=False))
-        now = dict(zip(current[case].answers, current[case].values, strict=False))
-        shared = before.keys() & now.keys()
-        same += bool(shared)
+        old, new = reference[case], current[case]
+        shared = set(old.answers).intersection(new.answers)
+        if not shared:
+            continue
+        same += 1
+        before, now = (dict(zip(side.answers, side.values, strict=False)) for side in (old, new))
         if any(before[answer] != now[answer] for answer in shared):
             changed.append(case)
     return tuple(changed), same

@@ -76,7 +76,7 @@ def _loosened(each: Looks, _policy: Policy) -> _Found | None:
 
 
 def _below_floor(each: Looks, policy: Policy) -> _Found | None:
-    proven = any(side < 0 for side in _sides_proven_at(each.one, policy.alpha_floor))
+    proven = any(side < 0 for side in sides_proven(each.one, policy))
     return (Outcome.BELOW_FLOOR, Reason.NONE) if proven else None
 
 
@@ -139,7 +139,7 @@ def _filled(one: Gated, value: float) -> Gated:
 def _case_set(each: Looks, policy: Policy) -> _Found | None:
     if each.first is None or each.one.baseline is None or each.one.slice:
         return None
-    few = each.first.n_pairs < policy.least_common * len(each.one.baseline.screen)
+    few = each.first.n_pairs < policy.least_common * each.one.n_approved
     return (Outcome.INCONCLUSIVE, Reason.CASE_SET) if few else None
 
 
@@ -148,7 +148,7 @@ def _floor_open(each: Looks, policy: Policy) -> _Found | None:
     one = each.one
     value = one.measured.estimate.value
     under = value is not None and any(stats.exceeds(sign * limit, sign * value) for sign, limit in limits_of(one.bar))
-    unproven = policy.mode == "release" and any(side <= 0 for side in _sides_proven_at(one, policy.alpha_floor))
+    unproven = policy.mode == "release" and any(side <= 0 for side in sides_proven(one, policy))
     return (Outcome.INCONCLUSIVE, Reason.FLOOR) if under or unproven else None
 
 
@@ -207,10 +207,10 @@ def proven_despite_regrading(each: Looks, policy: Policy) -> bool:
     return p_left <= policy.alpha_single and (lost - won) / found.n_pairs > one.margin
 
 
-def _sides_proven_at(one: Gated, alpha: float) -> list[int]:
-    """For floor and ceiling: 1 proven to be kept, -1 proven to be broken, 0 open."""
+def sides_proven(one: Gated, policy: Policy) -> list[int]:
+    """For floor and ceiling, as far as set: 1 proven to be kept, -1 proven to be broken, 0 open."""
     value = one.measured.estimate.value
-    low, high = bounds_of(one.measured, confidence=1 - 2 * alpha)
+    low, high = bounds_of(one.measured, confidence=1 - 2 * policy.at_look(*one.rounds).alpha_floor)
     sides = []
     for sign, limit in limits_of(one.bar):
         worst, best = (low, high) if sign > 0 else (high, low)

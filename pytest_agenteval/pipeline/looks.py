@@ -25,7 +25,8 @@ class Policy:
     A drop stops a merge where a first look shows it (Holm's family at ``alpha_screen``) and a second,
     independent one shows it again (``alpha_confirm``, shared among the metrics that are looked at again).
     Where no second look is possible, one must be enough: hence the stricter ``alpha_single``. A pass excludes
-    a loss of the margin at ``alpha_pass``; floors are judged at ``alpha_floor``. All are one-sided.
+    a loss of the margin at ``alpha_pass``; floors are judged at ``alpha_floor``. All are one-sided. ``others``
+    counts comparisons of the run that are not among those at hand and belong to Holm's family all the same.
     """
 
     mode: GateMode = "merge"
@@ -36,6 +37,28 @@ class Policy:
     alpha_floor: float = 0.05
     least_common: float = 0.8
     most_missing: float = 0.05
+    others: int = 0
+
+    def at_look(self, look: int, looks: int) -> Policy:
+        """The policy at one of several looks, evenly spaced: each level is what is granted to that look alone.
+
+        What the spending function of O'Brien and Fleming grants to all looks adds up to the level itself, so that
+        a false answer at any of them is no likelier than in one look.
+        """
+        if looks == 1:
+            return self
+        shares = [number / looks for number in range(1, looks + 1)]
+
+        def granted(level: float) -> float:
+            return stats.spending_increments(shares, level)[look - 1]
+
+        return replace(
+            self,
+            alpha_screen=granted(self.alpha_screen),
+            alpha_single=granted(self.alpha_single),
+            alpha_pass=granted(self.alpha_pass),
+            alpha_floor=granted(self.alpha_floor),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +67,8 @@ class Gated:
 
     ``looks_again`` says that the agent can be asked once more about what the first look finds; ``again`` is
     what it then gave, None while it was not asked. ``slice`` is the tag of a slice that gates for itself.
+    ``n_quarantined`` counts the baseline's cases that are left out of all this: they are quarantined. ``rounds``
+    says which look this is of how many, where repeats are adaptive.
     """
 
     measured: Measured
@@ -54,6 +79,17 @@ class Gated:
     slice: str = ""
     looks_again: bool = False
     again: Measured | None = None
+    n_quarantined: int = 0
+    rounds: tuple[int, int] = (1, 1)
+
+    def alpha(self, policy: Policy) -> float:
+        """The level at which the first look shows a drop, where it is the only one of its kind."""
+        return policy.alpha_screen if self.looks_again else policy.alpha_single
+
+    @property
+    def n_approved(self) -> int:
+        """How many cases the baseline was approved with."""
+        return self.n_quarantined + (len(self.baseline.screen) if self.baseline else 0)
 
     @property
     def spec(self) -> MetricSpec:
@@ -77,11 +113,30 @@ class Gated:
         )
 
 
+def without(baseline: Baseline, cases: frozenset[str]) -> Baseline:
+    """The baseline as if it had never had these cases; an ECE, which has no value per case, stays what it was."""
+    screen = {case: scores for case, scores in baseline.screen.items() if case not in cases}
+    held_back = {case: scores for case, scores in baseline.held_back.items() if case not in cases}
+    kept = replace(baseline, screen=screen, held_back=held_back)
+    if baseline.spec.aggregate == "ece" or not cases & {*baseline.screen, *baseline.held_back}:
+        return kept
+    parts = (screen, held_back)
+    both = {
+        case: CaseScores(
+            fingerprint=next(part[case].fingerprint for part in parts if case in part),
+            values=tuple(value for part in parts if case in part for value in part[case].values),
+        )
+        for case in sorted({*screen, *held_back})
+    }
+    return replace(kept, estimate=of_cases(baseline.suite, baseline.spec, both).estimate)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
     """A gating metric and what one or two looks at it showed.
 
-    ``p_value`` is that of a drop in the first look, corrected for the ``family`` of the run's comparisons.
+    ``p_value`` is that of a drop in the first look, corrected for the ``family`` of the run's comparisons, and for
+    the looks that may be taken of adaptive repeats.
     ``flagged`` counts the metrics that the second look is shared among, 0 where this one is not of them.
     """
 
@@ -94,7 +149,7 @@ class Looks:
 
     def alpha(self, policy: Policy) -> float:
         """The level at which the first look shows a drop."""
-        return policy.alpha_screen if self.one.looks_again else policy.alpha_single
+        return self.one.alpha(policy)
 
     def said(self, policy: Policy) -> str:
         """PASS, REGRESSED or INCONCLUSIVE by the first look; empty where there is nothing to compare."""
@@ -131,10 +186,11 @@ def look(gated: Sequence[Gated], policy: Policy) -> list[Looks]:
     the merge; a pass needs none (Berger 1982).
     """
     firsts = [first_look(one, policy) for one in gated]
-    raw = {place: p for place, found in enumerate(firsts) if (p := _p_of_drop(gated[place], found)) is not None}
-    adjusted = dict(zip(raw, stats.adjust_pvalues(list(raw.values()), "holm") if raw else [], strict=True))
+    raw = {place: p for place, one in enumerate(gated) if (p := _p_of_drop(one, firsts[place], policy)) is not None}
+    family = [*raw.values(), *[1.0] * policy.others]
+    adjusted = dict(zip(raw, stats.adjust_pvalues(family, "holm") if raw else [], strict=False))
     looks = [
-        Looks(one=one, first=found, p_value=adjusted.get(place), family=len(raw))
+        Looks(one=one, first=found, p_value=adjusted.get(place), family=len(family))
         for place, (one, found) in enumerate(zip(gated, firsts, strict=True))
     ]
     flagged = sum(_is_flagged(each, policy) for each in looks)
@@ -153,9 +209,14 @@ def _is_flagged(each: Looks, policy: Policy) -> bool:
     return each.one.looks_again and each.said(policy) == "REGRESSED"
 
 
-def _p_of_drop(one: Gated, found: Comparison | None) -> float | None:
-    """The p-value of a drop that could stop the merge; without a margin none could."""
-    return None if found is None or one.margin is None else found.p_value
+def _p_of_drop(one: Gated, found: Comparison | None, policy: Policy) -> float | None:
+    """The p-value of a drop that could stop the merge; without a margin none could.
+
+    At one of several looks it is as much larger as the level granted to that look is smaller.
+    """
+    if found is None or found.p_value is None or one.margin is None:
+        return None
+    return min(1.0, found.p_value * one.alpha(policy) / one.alpha(policy.at_look(*one.rounds)))
 
 
 def first_look(one: Gated, policy: Policy) -> Comparison | None:
@@ -166,7 +227,8 @@ def first_look(one: Gated, policy: Policy) -> Comparison | None:
     if one.slice:
         screen = {case: screen[case] for case in sorted(screen.keys() & one.measured.cases.keys())}
         estimate = of_cases(one.measured.suite, one.spec, screen, slice=one.slice).estimate
-    return compare(screen, estimate, one.measured, margin=one.margin, alpha_pass=policy.alpha_pass)
+    alpha_pass = policy.at_look(*one.rounds).alpha_pass
+    return compare(screen, estimate, one.measured, margin=one.margin, alpha_pass=alpha_pass)
 
 
 def _second_look(one: Gated, policy: Policy) -> Comparison | None:

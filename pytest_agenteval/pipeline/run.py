@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Any, Protocol, cast
 
 from pytest_agenteval.contracts import Agent, Call
 from pytest_agenteval.errors import InfrastructureError
-from pytest_agenteval.model.trajectory import Fault, Trajectory
+from pytest_agenteval.model.answer import kind_of, settled
+from pytest_agenteval.model.trajectory import AgentIdentity, Fault, Trajectory
 from pytest_agenteval.model.trial import Trial
 
 _PASSING_STATUS = frozenset({408, 425, 429})
@@ -133,13 +135,14 @@ class Engine:
         )
 
     def _answer(self, agent: Agent, call: Call) -> Trajectory:
-        begun = time.monotonic()
-        answer = self._blocking(lambda: agent.answer(call))
+        begun, identity = monotonic(), agent.identity
+        # Made plain where the time limit holds: an agent of somebody else's may hand over anything.
+        answer = self._blocking(lambda: _plain(agent.answer(call), identity))
         if inspect.isawaitable(answer):
-            answer = self._awaited(answer, self._limits.seconds - (time.monotonic() - begun))
+            answer = self._awaited(answer, identity, self._limits.seconds - (monotonic() - begun))
         trajectory = cast(Trajectory, answer)
         if trajectory.seconds is None and agent.origin == "live":
-            trajectory = replace(trajectory, seconds=time.monotonic() - begun)
+            trajectory = replace(trajectory, seconds=monotonic() - begun)
         return trajectory
 
     def _blocking(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401  # whatever the agent returns
@@ -154,8 +157,8 @@ class Engine:
             return result
         raise result
 
-    def _awaited(self, answer: Awaitable[Trajectory], seconds: float) -> Trajectory:
-        future = asyncio.run_coroutine_threadsafe(_as_coroutine(answer), self._running_loop())
+    def _awaited(self, answer: Awaitable[object], identity: AgentIdentity, seconds: float) -> object:
+        future = asyncio.run_coroutine_threadsafe(_as_coroutine(answer, identity), self._running_loop())
         try:
             return future.result(max(seconds, 0.001))
         except TimeoutError:
@@ -271,10 +274,20 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
     loop.close()
 
 
-def _as_coroutine(answer: Awaitable[Trajectory]) -> Coroutine[Any, Any, Trajectory]:
-    async def wait() -> Trajectory:
+def _plain(answer: object, identity: AgentIdentity) -> object:
+    """The trajectory in plain values; what is still to be awaited stays."""
+    if inspect.isawaitable(answer):
+        return answer
+    if not isinstance(answer, Trajectory):
+        message = f"answer() of an agent returns a Trajectory, not {kind_of(answer)}"
+        raise TypeError(message)
+    return settled(answer, identity)
+
+
+def _as_coroutine(answer: Awaitable[object], identity: AgentIdentity) -> Coroutine[Any, Any, object]:
+    async def wait() -> object:
         try:
-            return await answer
+            return _plain(await answer, identity)
         except (SystemExit, KeyboardInterrupt) as error:
             raise _raised(error) from error
 

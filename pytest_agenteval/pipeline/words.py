@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.run import Rounds
 from pytest_agenteval.model.verdict import Comparison, Outcome, Reason
 from pytest_agenteval.pipeline.aggregate import Measured
 from pytest_agenteval.pipeline.looks import Looks, Policy
@@ -94,6 +95,17 @@ def comparison_words(found: Comparison) -> str:
     return f"{values}, on {found.n_pairs:,} common cases {found.delta:+.4f} {interval}, {changes}"
 
 
+def rounds_words(rounds: Rounds) -> str:
+    """What came of adaptive repeats.
+
+    >>> rounds_words(Rounds(used=2, cap=5, calls=300, saved=120))
+    'settled after 2 of 5 attempts; 120 of 300 agent calls saved'
+    """
+    early = rounds.used < rounds.cap
+    how = f"settled after {rounds.used} of {rounds.cap} attempts" if early else f"all {rounds.cap} attempts needed"
+    return f"{how}; {rounds.saved:,} of {counted(rounds.calls, 'agent call')} saved"
+
+
 def named(cases: tuple[str, ...]) -> str:
     """The first few case ids, and how many more there are."""
     more = f" and {len(cases) - _MOST_NAMED} more" if len(cases) > _MOST_NAMED else ""
@@ -121,10 +133,15 @@ def _case_set(facts: Facts) -> _Words:
     found = facts.comparison
     if found is None:
         return facts.compared, facts.approve
-    total = found.n_pairs + len(found.edited) + len(found.removed)
+    n_quarantined = facts.looks.one.n_quarantined
+    total = found.n_pairs + len(found.edited) + len(found.removed) + n_quarantined
     changes = f"{len(found.edited)} edited, {len(found.removed)} removed"
+    changes += f", {n_quarantined} quarantined" if n_quarantined else ""
     message = f"only {found.n_pairs} of {total} cases of the baseline are as they were ({changes}); on those: "
-    return message + comparison_words(found), f"If the new cases are right: {facts.approve}"
+    step = f"If the new cases are right: {facts.approve}"
+    if n_quarantined:
+        step = f"Mend quarantined cases and take them out of quarantine: no suite passes by it alone. {step}"
+    return message + comparison_words(found), step
 
 
 def _metric_version(facts: Facts) -> _Words:
@@ -221,8 +238,9 @@ def _chance(p_value: float | None) -> str:
 
 
 def _sure(facts: Facts) -> str:
-    family = facts.looks.family
-    corrected = f", corrected for {family} comparisons" if family > 1 else ""
+    family, looks = facts.looks.family, facts.looks.one.rounds[1]
+    several = [f"{family} comparisons"] * (family > 1) + [f"{looks} looks"] * (looks > 1)
+    corrected = f", corrected for {' and '.join(several)}" if several else ""
     return f" ({_chance(facts.looks.p_value)}{corrected})"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -38,15 +40,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--agent-eval-record", action="store_true", help="write the trials to the suite's recordings/")
     group.addoption(
+        "--agent-eval-base",
+        metavar="REF",
+        help="judge by the bars at the merge base of REF and HEAD; what is looser in the change is red: origin/main",
+    )
+    group.addoption(
         "--agent-eval-partial",
         action="store_true",
         help="a part of a suite is meant: the asserts decide, nothing is judged",
     )
+    group.addoption(
+        "--agent-eval-run-id",
+        type=_run_id,
+        metavar="ID",
+        help="the run's id, for verdict check to ask for (default: made of the time)",
+    )
+
+
+def _run_id(text: str) -> str:
+    """An id that a file can be named by; argparse tells what this raises."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", text):
+        message = f"{text!r} is no id: letters, digits, '.', '_' and '-', at most 80"
+        raise argparse.ArgumentTypeError(message)
+    return text
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker; load the rest where it is asked for."""
     config.addinivalue_line("markers", "agent_cases(…): runs once a case, with --agent-eval (use @agent_cases)")
+    if config.getoption("agent_eval_base", None) and not config.getoption("agent_eval", False):
+        message = "--agent-eval-base judges a run of agents: add --agent-eval"
+        raise pytest.UsageError(message)
     if config.getoption("agent_eval", False):
         from pytest_agenteval.plugin import session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Final, Literal, TypeVar, cast
 
 import pytest
 
@@ -19,6 +19,11 @@ JOB = "agenteval_job"
 """The one indirect parameter that each agent test has; its value is the item's job."""
 
 
+ADAPTIVE: Final = "adaptive"
+_FEWEST, _MOST = 2, 100
+"""Of one attempt nothing can be left out; more than 100 looks would be granted next to nothing each."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaseFile:
     """A case file that is named but not yet read."""
@@ -28,11 +33,12 @@ class CaseFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentCases:
-    """What the marker holds."""
+    """What the marker holds. ``repeats`` is how many attempts are made at each case; at most, if ``adaptive``."""
 
     sources: tuple[Case | CaseFile, ...]
     metrics: tuple[str | Metric, ...]
     repeats: int
+    adaptive: bool = False
 
 
 def load_cases(name: str) -> CaseFile:
@@ -47,19 +53,23 @@ def load_cases(name: str) -> CaseFile:
 def agent_cases(
     *sources: Case | CaseFile | Iterable[Case | CaseFile],
     metrics: Sequence[str | Metric] = (),
-    repeats: int = 1,
+    repeats: int | Literal["adaptive"] = 1,
+    max_repeats: int | None = None,
 ) -> Callable[[_Test], _Test]:
     """Run the decorated test once a case: the agent is called on it, and its trial is scored.
 
     ``sources`` are cases and case files; ``metrics`` are names of metrics or metrics of your own;
-    ``repeats`` is how many attempts are made at each case. The test may take the fixtures ``trial`` (the
+    ``repeats`` is how many attempts are made at each case; with ``repeats="adaptive"`` at most ``max_repeats``, and
+    none that is not needed any more. The test may take the fixtures ``trial`` (the
     finished trial), ``case``, ``agent`` (then it calls the agent itself and hands over what came of it
     with ``record_trial``), and any of its own. Raises CaseError for what cannot be a source.
     """
-    if repeats < 1:
-        message = f"repeats={repeats} makes no attempt; it is at least 1"
-        raise CaseError(message)
-    mark = AgentCases(sources=tuple(_flat(sources)), metrics=tuple(metrics), repeats=repeats)
+    mark = AgentCases(
+        sources=tuple(_flat(sources)),
+        metrics=tuple(metrics),
+        repeats=_attempts(repeats, max_repeats),
+        adaptive=repeats == ADAPTIVE,
+    )
 
     def decorate(test: _Test) -> _Test:
         if inspect.isclass(test):
@@ -71,6 +81,22 @@ def agent_cases(
         return cast(_Test, pytest.mark.usefixtures(*fixtures)(marked))
 
     return decorate
+
+
+def _attempts(repeats: object, most: object) -> int:
+    """How many attempts at each case, at most. Raises CaseError for what is no such number."""
+    if repeats != ADAPTIVE:
+        if most is not None:
+            message = f"max_repeats={most!r} is for repeats='adaptive' alone, not for repeats={repeats!r}. Leave it out"
+            raise CaseError(message)
+        if type(repeats) is not int or repeats < 1:
+            message = f"repeats={repeats!r} makes no attempt; it is at least 1, or 'adaptive' with max_repeats="
+            raise CaseError(message)
+        return repeats
+    if type(most) is not int or not _FEWEST <= most <= _MOST:
+        message = f"repeats='adaptive' needs max_repeats= from {_FEWEST} to {_MOST}, not {most!r}"
+        raise CaseError(message)
+    return most
 
 
 def _flat(sources: Iterable[object]) -> Iterable[Case | CaseFile]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import unittest
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -97,6 +97,21 @@ def parametrise(metafunc: pytest.Metafunc, mark: AgentCases, cases: Sequence[Cas
     metafunc.parametrize(JOB, rounds, ids=ids, indirect=True)
 
 
+def in_rounds(items: list[pytest.Item], attempts: Mapping[pytest.Item, tuple[str, int]]) -> None:
+    """Put the items of these suites into the order of their attempts, in the places that they have.
+
+    Only among the items of one module or class: its fixtures then go up and down no more often.
+    """
+    places: dict[tuple[str, pytest.Collector | None], list[int]] = {}
+    for place, item in enumerate(items):
+        if item in attempts:
+            places.setdefault((attempts[item][0], item.parent), []).append(place)
+    for those in places.values():
+        ordered = sorted((items[place] for place in those), key=lambda item: attempts[item][1])
+        for place, item in zip(those, ordered, strict=True):
+            items[place] = item
+
+
 def refuse_misuse(metafunc: pytest.Metafunc) -> None:
     """A user's own fixture or parameter named trial or case is refused."""
     where = place_of(metafunc.definition)
@@ -159,6 +174,22 @@ def project_folder(config: pytest.Config) -> Path:
     """
     typed = config.invocation_params.dir
     return typed if typed.is_relative_to(config.rootpath) else config.rootpath
+
+
+def named_paths(config: pytest.Config, root: Path) -> tuple[str, ...]:
+    """The paths, from the project's root, that the command line itself names, or the folder in which it was typed.
+
+    None where pytest's settings say what to run: these are the project's own, and a change may edit them.
+    """
+    typed = config.invocation_params
+    if config.args and all(argument in typed.args for argument in config.args):
+        named = [typed.dir / argument.partition("::")[0] for argument in config.args]
+    else:
+        named = [typed.dir]
+    real = root.resolve()
+    places = [path.resolve() for path in named]
+    inside = [path for path in places if path.is_relative_to(real) and path != real]
+    return tuple(path.relative_to(real).as_posix() for path in inside) if len(inside) == len(places) else ()
 
 
 def asked_for_items(config: pytest.Config) -> bool:

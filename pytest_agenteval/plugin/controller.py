@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_agenteval.app.base import Base
 from pytest_agenteval.app.judging import Cause, Judged, judge_run, seal
 from pytest_agenteval.app.recording import record
 from pytest_agenteval.app.registry import Registry
@@ -22,6 +24,7 @@ from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.run import Clock
 from pytest_agenteval.plugin import distribution, terminal, verdictreports
+from pytest_agenteval.plugin.adaptive import REPEATS
 from pytest_agenteval.plugin.session import PLAN
 
 _COLORS = {"agent error": {"red": True}, "infrastructure error": {"yellow": True}}
@@ -51,9 +54,11 @@ class Controller:
         options: RunOptions,
         *,
         clock: Clock,
+        base: Base | None = None,
     ) -> None:
         self._config, self._run, self._workspace = config, run, workspace
-        self._registry, self._options, self._clock = registry, options, clock
+        self._registry, self._options, self._clock, self._base = registry, options, clock, base
+        self._excused: set[str] = set()
         self._trials: dict[TrialKey, Trial] = {}
         self._second: dict[TrialKey, Trial] = {}
         self._judged: Judged | None = None
@@ -83,6 +88,8 @@ class Controller:
             failed_last.lastfailed[report.nodeid] = True  # skipped for pytest, but --lf shall repeat it
         data = getattr(report, "agenteval", None)
         if data is not None:
+            if hasattr(report, "wasxfail"):
+                self._excused.add(self._test_of(report))
             _join(self._trials, data if isinstance(data, Trial) else decode(Trial, data))  # JSON from a worker
 
     @pytest.hookimpl(tryfirst=True)
@@ -121,6 +128,8 @@ class Controller:
     def _own_code(self, session: pytest.Session) -> int:
         """Pytest's own exit code; a collection error is 2 and a first failure 1, also under xdist."""
         own = int(session.exitstatus)
+        if own == exits.OK and session.testsfailed:  # pytest.exit(returncode=0) in a fixture's teardown
+            own = exits.TESTS_FAILED
         if own == exits.INTERRUPTED and self._stopped_by_failures:
             return exits.TESTS_FAILED
         excused = self._config.getoption("continue_on_collection_errors", False)
@@ -138,10 +147,50 @@ class Controller:
         _join(self._second, trial)
 
     def _judged_now(self) -> Judged:
-        plan = self._config.stash.get(PLAN, None) or distribution.published_plan(self._workspace.settings, self._run.id)
-        run = replace(self._run, ended=self._clock.now())
-        trials, second = list(self._trials.values()), list(self._second.values())
-        return judge_run(run, trials, plan or Plan(), self._workspace, self._options, second_look=second)
+        repeats = self._config.stash.get(REPEATS, None)
+        if repeats is None:
+            return self.judged_by(self.plan or Plan(), list(self._trials.values()))
+        unneeded = [key for key in sorted(self._trials) if not repeats.settled.needs(key)]
+        counting = [self._trials[key] for key in self._trials.keys() - set(unneeded)]
+        judged = self.judged_by(repeats.applied(), counting)
+        return replace(judged, finished=replace(judged.finished, unneeded=[self._trials[key] for key in unneeded]))
+
+    @property
+    def plan(self) -> Plan | None:
+        """What will run, once it is known."""
+        found = self._config.stash.get(PLAN, None)
+        return found or distribution.published_plan(self._workspace.settings, self._run.id)
+
+    @property
+    def trials(self) -> Mapping[TrialKey, Trial]:
+        """Those that have come in; of the second look, none."""
+        return self._trials
+
+    def judged_by(self, plan: Plan, trials: Sequence[Trial]) -> Judged:
+        """Judge these, and those of the second look so far."""
+        return judge_run(
+            replace(self._run, ended=self._clock.now()),
+            trials,
+            plan,
+            self._workspace,
+            self._options,
+            second_look=list(self._second.values()),
+            base=self._base,
+            excused=self._excused,
+        )
+
+    def counts(self, suite: str, attempt: int) -> bool:
+        """Whether the attempts of this number count, where not all have been needed."""
+        repeats = self._config.stash.get(REPEATS, None)
+        return repeats is None or repeats.counts(suite, attempt)
+
+    def _test_of(self, report: pytest.TestReport) -> str:
+        """'suites/refunds/test_refunds.py::test_refund', from the project's root."""
+        path, _, name = report.nodeid.partition("::")
+        root = Path(self._workspace.settings.root).resolve()
+        file = (self._config.rootpath / path).resolve()
+        place = file.relative_to(root).as_posix() if file.is_relative_to(root) else path
+        return f"{place}::{name.partition('[')[0].rpartition('::')[2]}"
 
     def _judge(self, own: int) -> Judged:
         judged = self._judged_now()

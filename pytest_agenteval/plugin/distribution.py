@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,10 @@ class _Distributor:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> object | None:  # noqa: ANN401  # the same
-        """Deal whole cases: items that share a trial, and all attempts of a case, go to one worker."""
+        """Deal whole cases: items that share a trial, and all attempts of a case, go to one worker.
+
+        The attempts of a case whose repeats are adaptive are dealt one by one: the next may not be needed.
+        """
         if config.getoption("dist") not in ("load", "loadscope"):
             return None
         from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # xdist ships no types
@@ -82,13 +84,17 @@ class _Distributor:
         settings, run = self._settings, self._run
 
         class CaseScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-            _shares: Mapping[str, str] | None = None
+            _plan = Plan()
+
+            def schedule(self) -> None:
+                self._plan = published_plan(settings, run) or Plan()
+                # The largest shares would go first; the rounds of adaptive repeats stay in their order.
+                largest_first = getattr(config.option, "loadscopereorder", True)
+                config.option.loadscopereorder = largest_first and not self._plan.adaptive
+                super().schedule()
 
             def _split_scope(self, nodeid: str) -> str:
-                if self._shares is None:
-                    plan = published_plan(settings, run)
-                    self._shares = plan.shares if plan else {}
-                return self._shares.get(nodeid, nodeid)
+                return self._plan.shares.get(nodeid, nodeid)
 
             def _reschedule(self, node: Any) -> None:  # noqa: ANN401  # xdist's own type
                 # A worker runs its last item only when it knows what follows; xdist gives the one that

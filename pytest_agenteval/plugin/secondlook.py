@@ -28,6 +28,9 @@ class Judging(Protocol):
     def doubts(self) -> Doubts:
         """The cases to ask once more."""
 
+    def counts(self, suite: str, attempt: int) -> bool:
+        """Whether the attempts of this number count: each look takes as many."""
+
     def take_again(self, trial: Trial) -> None:
         """Take a trial of the second look."""
 
@@ -65,7 +68,7 @@ class SecondLook:
 
     def look(self, items: Sequence[pytest.Item], doubts: Doubts, tail: pytest.Item | None = None) -> None:
         """Ask these once more; what goes wrong leaves its case without a second value."""
-        chosen = [item for item in items if _is_doubtful(item, doubts)]
+        chosen = [item for item in items if self._is_due(item, doubts)]
         last = max((item.stash[JOB_OF].attempt for item in items if JOB_OF in item.stash), default=0)
         self._tell(doubts)
         with self._without_bodies():
@@ -78,6 +81,12 @@ class SecondLook:
                     if data is not None:
                         self._judging.take_again(data if isinstance(data, Trial) else decode(Trial, data))
                 item.stash[JOB_OF] = job
+
+    def _is_due(self, item: pytest.Item, doubts: Doubts) -> bool:
+        job = item.stash.get(JOB_OF, None)
+        if job is None or job.case.id not in doubts.get(job.suite, ()):
+            return False
+        return self._judging.counts(job.suite, job.attempt)
 
     @contextmanager
     def _without_bodies(self) -> Generator[None]:
@@ -156,8 +165,3 @@ def _quiet(config: pytest.Config) -> Generator[None]:
         yield
     finally:
         config.option.verbose = verbose
-
-
-def _is_doubtful(item: pytest.Item, doubts: Doubts) -> bool:
-    job = item.stash.get(JOB_OF, None)
-    return job is not None and job.case.id in doubts.get(job.suite, ())

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from pytest_agenteval.app.base import Base, read_base
 from pytest_agenteval.app.registry import Registry, offers_hooks
 from pytest_agenteval.app.runs import (
     Job,
     Plan,
     RunOptions,
     Trials,
+    adaptive_suites,
     new_run_id,
     plan_of,
     run_folder,
@@ -25,6 +27,7 @@ from pytest_agenteval.contracts import Metric
 from pytest_agenteval.errors import AgentEvalError, CaseError, IntegrityError, SettingsError
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.trial import TrialKey
+from pytest_agenteval.model.visible import visible
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.run import SystemClock
 from pytest_agenteval.plugin import collect, default_agent, distribution
@@ -40,7 +43,7 @@ PLAN = pytest.StashKey[Plan]()
 
 def start(config: pytest.Config) -> None:
     """Read the settings, make the run, and register what the process needs. Wrong settings end it: exit 4."""
-    from pytest_agenteval.plugin import secondlook
+    from pytest_agenteval.plugin import adaptive, exitguard, secondlook
     from pytest_agenteval.plugin.controller import Controller
     from pytest_agenteval.plugin.items import Items
 
@@ -50,12 +53,13 @@ def start(config: pytest.Config) -> None:
         registry = Registry(
             _hook_plugins(config, _roots(config, workspace)), workspace.settings.plugins, workspace.settings.root
         )
-        options = _options(config)
+        options = _options(config, Path(workspace.settings.root))
+        base = _base(config, workspace, options)
         _ = registry.metrics  # a name that two plug-ins give is told now
     except AgentEvalError as error:
         raise pytest.UsageError(str(error)) from error
     run = Run(
-        id=distribution.run_id(config) or new_run_id(clock),
+        id=distribution.run_id(config) or config.getoption("agent_eval_run_id") or new_run_id(clock),
         started=clock.now(),
         mode=options.mode,
         candidate=options.agent or "",
@@ -64,11 +68,13 @@ def start(config: pytest.Config) -> None:
 
     def take_part() -> None:
         """Collect and run items in this process."""
+        exitguard.stand_guard(config)
         name = distribution.worker_name(config)
         trials = Trials(run, workspace.settings, registry, options, clock=clock, name=name)
         collector = Collector(config, workspace, registry, options, trials)
         config.pluginmanager.register(collector, "agenteval-collector")
         config.pluginmanager.register(Items(config, trials), "agenteval-items")
+        config.pluginmanager.register(adaptive.Skipping(config, folder), "agenteval-skipping")
 
     # Before the conftests' fixtures are read, which go before it.
     config.pluginmanager.register(default_agent, "agenteval-default-agent")
@@ -86,8 +92,10 @@ def start(config: pytest.Config) -> None:
     except IntegrityError as error:
         pytest.exit(str(error), returncode=exits.INTEGRITY)
     if not distribution.is_worker(config):
-        controller = Controller(config, run, workspace, registry, options, clock=clock)
+        controller = Controller(config, run, workspace, registry, options, clock=clock, base=base)
         config.pluginmanager.register(controller, "agenteval-controller")
+        watching = adaptive.Watching(config, controller, workspace, folder)
+        config.pluginmanager.register(watching, "agenteval-watching")
         secondlook.register(config, controller, take_part)
 
 
@@ -97,7 +105,8 @@ class Collector:
     def __init__(
         self, config: pytest.Config, workspace: Workspace, registry: Registry, options: RunOptions, trials: Trials
     ) -> None:
-        self._settings, self._registry, self._options = workspace.settings, registry, options
+        self._workspace, self._registry, self._options = workspace, registry, options
+        self._settings = workspace.settings
         self._reader = collect.CaseReader(workspace.settings)
         self._trials = trials
         self._problems: list[str] = []
@@ -154,6 +163,9 @@ class Collector:
         yield
         if self._problems:
             items[:] = []
+        adaptive = adaptive_suites(all_jobs.values())
+        with_job = [(item, item.stash[JOB_OF]) for item in items if JOB_OF in item.stash]
+        collect.in_rounds(items, {item: (job.suite, job.attempt) for item, job in with_job if job.suite in adaptive})
         left = {item.nodeid: item.stash[JOB_OF] for item in items if JOB_OF in item.stash}
         if not self._config.option.collectonly:
             self._make_agents({job.suite for job in left.values()})
@@ -171,6 +183,15 @@ class Collector:
             items[:] = []
         self._config.stash[PLAN] = plan
         distribution.publish(self._config, self._settings, plan)
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Tell what the gate will be able to see in this run."""
+        from pytest_agenteval.app.sight import sights
+
+        plan = self._config.stash.get(PLAN, None)
+        if plan is None or self._config.option.collectonly:
+            return []
+        return [visible(line) for line in sights(self._workspace, plan, live=self._options.mode == "live")]
 
     def _make_agents(self, suites: set[str]) -> None:
         for suite in sorted(suites):
@@ -196,7 +217,8 @@ class Collector:
             if id(mark) not in metrics:
                 metrics[id(mark)] = with_always_measured(mark.metrics, self._registry)
             case = case if case.suite == suite else replace(case, suite=suite)
-            job = Job(suite=suite, case=case, attempt=attempt, metrics=metrics[id(mark)])
+            cap = mark.repeats if mark.adaptive and not self._options.repeats else 0
+            job = Job(suite=suite, case=case, attempt=attempt, metrics=metrics[id(mark)], cap=cap)
             item.stash[JOB_OF] = jobs[item.nodeid] = job
             agent = collect.agent_definition(item)
             before = agents.setdefault(job.key, (agent, item.nodeid))
@@ -227,7 +249,20 @@ def _suite_path(folder: Path, suite: str) -> Path:
     return folder.resolve() / suite.partition("[")[0]
 
 
-def _options(config: pytest.Config) -> RunOptions:
+def _base(config: pytest.Config, workspace: Workspace, options: RunOptions) -> Base | None:
+    """The base that the command line names, for the process that judges."""
+    ref = config.getoption("agent_eval_base")
+    if not ref or distribution.is_worker(config) or config.option.collectonly:
+        return None
+    if options.partial_is_meant:
+        message = (
+            "--agent-eval-base judges whole suites, and --agent-eval-partial judges nothing. Leave one of them out"
+        )
+        raise SettingsError(message)
+    return read_base(workspace, ref, options, start=collect.project_folder(config))
+
+
+def _options(config: pytest.Config, root: Path) -> RunOptions:
     repeats = config.getoption("agent_eval_repeats")
     if repeats is not None and repeats < 1:
         message = f"--agent-eval-repeats {repeats} makes no attempt; it is at least 1"
@@ -239,6 +274,7 @@ def _options(config: pytest.Config) -> RunOptions:
         repeats=repeats,
         record=config.getoption("agent_eval_record"),
         partial_is_meant=config.getoption("agent_eval_partial"),
+        paths=collect.named_paths(config, root),
     )
 
 

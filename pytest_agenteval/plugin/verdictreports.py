@@ -37,15 +37,16 @@ def publish(config: pytest.Config, judged: Judged, workspace: Workspace, options
 
 
 def node_of(verdict: Verdict, workspace: Workspace) -> str:
-    """'baselines/refunds/success.json::gate'."""
+    """'baselines/refunds/success.json::gate', of a slice '…::gate[vip]'."""
     path = workspace.baselines.path(verdict.suite, verdict.metric)
+    part = f"[{verdict.slice}]" if verdict.slice else ""
     file = path.relative_to(workspace.settings.path("baselines").parent)
-    return f"{(file if verdict.metric != '*' else file.parent).as_posix()}::gate"
+    return f"{(file if verdict.metric != '*' else file.parent).as_posix()}::gate{part}"
 
 
 def _reports(verdict: Verdict, workspace: Workspace, options: RunOptions) -> list[pytest.TestReport]:
     nodeid = node_of(verdict, workspace)
-    location = (nodeid.partition("::")[0], None, f"gate of {verdict.suite}/{verdict.metric}")
+    location = (nodeid.partition("::")[0], None, f"gate of {verdict.name}")
     text = visible(f"{verdict.outcome}: {verdict.message}. {verdict.next_step}".strip())
     outcome = _outcome(verdict, options)
     longrepr = {"passed": None, "failed": text, "skipped": (location[0], 0, text)}[outcome]

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -58,12 +58,22 @@ def read_cases(path: Path, suite: str) -> list[PlacedCase]:
     Raises CaseError with file and line for what is not a case, is unknown, or is read differently by
     different readers.
     """
+    _reader_of(path)
+    return cases_in(read_text(path, CaseError), path, suite)
+
+
+def cases_in(text: str, path: Path, suite: str) -> list[PlacedCase]:
+    """The cases in the text of a file of that name, wherever the text comes from; see ``read_cases``."""
+    placed = [(f"{path}:{line}", row) for line, row in _reader_of(path)(text, path)]
+    return [PlacedCase(case=_case(row, suite, place), place=place) for place, row in placed]
+
+
+def _reader_of(path: Path) -> Callable[[str, Path], Iterator[Row]]:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         message = f"{path} is no case file: its name must end in {', '.join(_READERS)}"
         raise CaseError(message)
-    placed = [(f"{path}:{line}", row) for line, row in reader(read_text(path, CaseError), path)]
-    return [PlacedCase(case=_case(row, suite, place), place=place) for place, row in placed]
+    return reader
 
 
 def refuse_twins(placed: Iterable[PlacedCase]) -> None:

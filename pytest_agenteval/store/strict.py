@@ -40,6 +40,14 @@ def decoded(content: bytes, where: object, refusal: Refusal) -> str:
     return text.replace("\r\n", "\n")
 
 
+def refuse_links(path: Path, refusal: Refusal) -> None:
+    """Refuse a file, or its folder, that is a symbolic link."""
+    for place in (path, path.parent):
+        if place.is_symlink():
+            message = f"{place} is a symbolic link, which may lead anywhere. Put the file itself there"
+            raise refusal(message)
+
+
 def parse_text(text: str, where: object, refusal: Refusal) -> Any:  # noqa: ANN401  # any JSON value
     """The JSON value of a file's text. A conflict that git left is named as such."""
     if found := _CONFLICT.search(text):

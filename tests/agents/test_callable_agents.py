@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_agenteval.agents import adapt
-from pytest_agenteval.agents.callable import EmptyAnswer, as_trajectory
+from pytest_agenteval.agents.callable import CallableAgent, EmptyAnswer, as_trajectory
 from pytest_agenteval.contracts import Call
 from pytest_agenteval.errors import AgentTargetError
 from pytest_agenteval.model.case import Case
@@ -250,3 +250,15 @@ def test_a_json_answer_stays_itself_and_survives_writing_and_reading(answer: dic
 @given(st.text(st.characters(min_codepoint=0xD000, max_codepoint=0x1FFFF), min_size=1))
 def test_any_text_can_be_written_as_utf8(said: str) -> None:
     assert str(as_trajectory({"said": said}, NOBODY).output).encode("utf-8")
+
+
+@pytest.mark.parametrize(("judged", "kept"), [(False, {}), (True, {"success": True})])
+def test_what_an_agent_says_was_found_of_its_answer_is_left_out_unless_another_has_judged_it(
+    judged: bool, kept: dict[str, bool]
+) -> None:
+    def claiming(text: str) -> Trajectory:
+        return Trajectory(output=text, recorded={"success": True})
+
+    answer = CallableAgent(claiming, judged=judged).answer(CALL)
+    assert isinstance(answer, Trajectory)
+    assert answer.recorded == kept

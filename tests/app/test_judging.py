@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pytest_agenteval.app.approve import Request, approve
 from pytest_agenteval.app.judging import Cause, Judged, estimates_by_suite, judge_run, seal
 from pytest_agenteval.app.runs import Plan, RunOptions
-from pytest_agenteval.app.verdictfile import VERDICT_SCHEMA, scores_digest, verdict_document, write_verdict
+from pytest_agenteval.app.verdictfile import VERDICT_SCHEMA, digest_of, scores_digest, verdict_document, write_verdict
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import IntegrityError
-from pytest_agenteval.model.codec import decode
+from pytest_agenteval.model.codec import decode, encode
 from pytest_agenteval.model.jsonvalue import parse
 from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.score import Score
@@ -233,7 +233,8 @@ def test_the_verdict_file_holds_the_code_the_causes_and_every_verdict(workspace:
     assert [decode(Verdict, one) for one in found["verdicts"]] == list(judged.verdicts)
     assert len(found["estimates"]) == len(judged.finished.estimates)
     assert set(found["not_evaluated"]) == {"refunds/cost_usd", "refunds/latency_seconds", "refunds/tokens"}
-    assert found == json.loads(json.dumps(verdict_document(judged, 10, "merge")))
+    document = encode(verdict_document(judged, 10, "merge", workspace))
+    assert found == {**json.loads(json.dumps(document)), "digest": digest_of(document)}
 
 
 def test_the_digest_follows_every_score(workspace: Workspace) -> None:

@@ -158,6 +158,8 @@ def test_a_trial_that_a_test_hands_over_has_no_time_but_its_own(making: Making) 
     trials = making()
     assert trials.record(job(CASE, 1), shop, "yes").trajectory.seconds is None
     assert trials.record(job(CASE, 2), shop, Trajectory(output="x", seconds=2.5)).trajectory.seconds == 2.5
+    judged = trials.record(job(CASE, 6), shop, Trajectory(output="x", recorded={"success": True}))
+    assert judged.trajectory.recorded == {"success": True}
     assert trials.record(job(CASE, 3), shop, {"answer": 1}).trajectory.agent.name == adapt(shop).identity.name
     assert trials.record(job(CASE, 4), "no callable", "yes").trajectory.agent.name == ""
     assert trials.record(job(CASE, 5), shop, None).error is not None

@@ -89,7 +89,7 @@ def test_each_command_is_documented() -> None:
     assert not missing({f"pytest-agenteval {command}" for command in commands()} - GROUPS, "command.md")
 
 
-GROUPS = {"pytest-agenteval baseline", "pytest-agenteval history"}
+GROUPS = {"pytest-agenteval baseline", "pytest-agenteval history", "pytest-agenteval quarantine"}
 """Commands that do nothing themselves."""
 
 

@@ -305,6 +305,47 @@ def test_a_replayed_trial_is_of_the_wording_and_the_time_at_which_it_was_recorde
     assert (trial.origin, trial.trajectory.seconds) == ("replay", None)
 
 
+class OfItsOwn(Recorded):
+    """An agent that somebody wrote to the contract himself."""
+
+    origin: Origin = "live"
+
+    def __init__(self, said: object) -> None:
+        self.said = said
+
+    def answer(self, _call: Call) -> Any:
+        return self.said
+
+
+class Flattery(str):
+    """Equal to whatever was expected."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+
+async def soon(answer: object) -> object:
+    return answer
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "awaited"])
+def test_an_answer_is_plain_whoever_wrote_the_agent(engine: Engine, later: bool) -> None:
+    answer = Trajectory(output=Flattery("no"))
+    trial = engine.trial("t", OfItsOwn(soon(answer) if later else answer), CALL)
+    assert type(trial.output) is str
+    assert trial.output != "yes"
+    assert trial.trajectory.agent == Recorded.identity
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "awaited"])
+def test_an_agent_that_hands_over_no_trajectory_has_erred(engine: Engine, later: bool) -> None:
+    trial = engine.trial("t", OfItsOwn(soon("yes") if later else "yes"), CALL)
+    assert fault(trial) == ("agent", "TypeError", "answer() of an agent returns a Trajectory, not a str")
+
+
 def test_a_recording_that_cannot_be_read_is_no_error_of_the_agent(engine: Engine, tmp_path: Path) -> None:
     file = tmp_path / "broken.jsonl"
     file.write_text("{}\n", "utf-8")

@@ -25,6 +25,21 @@ def test_of_every_set_of_causes_the_first_in_the_order_stands() -> None:
     assert found == 2 ** len(ORDER)
 
 
+def test_of_two_sets_of_causes_together_one_of_the_two_codes_stands_and_none_makes_the_other_green() -> None:
+    sets = [set(one) for size in range(len(ORDER) + 1) for one in combinations(ORDER, size)]
+    for causes in sets:
+        for one in ORDER:
+            joined = standing(causes | {one})
+            assert joined in (standing(causes), one)
+            assert joined != 0
+
+
+def test_every_code_has_its_place_in_the_order() -> None:
+    codes = {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
+    assert codes == {*exits.PRECEDENCE, exits.OK}
+    assert exits.PRECEDENCE == ORDER
+
+
 @pytest.mark.parametrize("foreign", [7, -9, 70, 137])
 def test_a_code_that_is_not_in_the_table_is_never_hidden(foreign: int) -> None:
     assert standing([0, foreign, exits.INTERNAL_ERROR, exits.RED]) == foreign

@@ -204,7 +204,7 @@ def test_the_verdict_of_an_earlier_run_does_not_outlive_a_killed_session(approve
 def test_an_exception_while_judging_is_12_and_told(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from pytest_agenteval.plugin import controller
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     project.cases("hello")
@@ -212,3 +212,56 @@ def test_an_exception_while_judging_is_12_and_told(project: Project, monkeypatch
     session = project.run()
     assert (session.code, session.verdict["exit_code"]) == (12, 12)
     assert "the run could not be judged: ZeroDivisionError" in session.text
+
+
+def test_an_internal_error_is_3_and_nothing_is_judged(approved: Project) -> None:
+    approved.agent(f"""{CONFTEST}
+def pytest_runtest_logreport(report):
+    raise ZeroDivisionError
+""")
+    session = approved.run_apart()
+    assert session.code == 3
+    assert (session.verdict["exit_code"], session.verdicts) == (3, {})
+
+
+def test_ctrl_c_is_2_and_nothing_is_judged(approved: Project) -> None:
+    approved.cases(*GOOD, body="if case.id == 'c7': raise KeyboardInterrupt")
+    session = approved.run_apart()
+    assert (session.code, session.verdict["exit_code"], session.verdicts) == (2, 2, {})
+
+
+@pytest.mark.parametrize("code", [13, 14])
+def test_a_code_of_another_part_stands_and_is_told(approved: Project, code: int) -> None:
+    """Readiness and reviews that are due have no part in a session yet; a plug-in may bring their codes."""
+    approved.agent(f"""{CONFTEST}
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session):
+    yield
+    if not hasattr(session.config, "workerinput"):
+        session.exitstatus = {code}
+""")
+    session = approved.run()
+    assert (session.code, session.verdict["exit_code"], session.causes) == (code, code, [code])
+
+
+def test_a_failed_assert_stands_though_a_fixture_ends_the_session_with_0(approved: Project) -> None:
+    approved.cases(*GOOD, body="assert case.id != 'c7'")
+    approved.agent(CONFTEST.replace("    return shop\n", "    yield shop\n    pytest.exit('done', returncode=0)\n"))
+    session = approved.run_apart()
+    code = 3 if approved.workers else 1  # to xdist a worker that exits so has an internal error
+    assert (session.code, session.verdict["exit_code"], session.causes) == (code, code, [code])
+
+
+def test_a_run_is_named_as_it_is_asked_and_only_once(approved: Project) -> None:
+    session = approved.run("--agent-eval-run-id", "ci-7.1")
+    assert (session.code, session.verdict["run"], session.run["run"]["id"]) == (0, "ci-7.1", "ci-7.1")
+    again = approved.run("--agent-eval-run-id", "ci-7.1")
+    assert again.code == 12
+    assert "a run's segment is written once" in again.text
+
+
+@pytest.mark.parametrize("name", ["", "../ci", "a b", "é", "x" * 81])
+def test_an_id_that_no_file_can_be_named_by_is_4(project: Project, name: str) -> None:
+    session = project.run_apart(f"--agent-eval-run-id={name}")
+    assert session.code == 4
+    assert "is no id" in session.text

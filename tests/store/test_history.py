@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import math
 import os
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -298,6 +300,33 @@ def test_an_attempt_without_a_score_keeps_the_others_in_their_places(history: Hi
     history.append(replace(finished(1), trials=trials, estimates=()))
     [found] = history.case_scores("run-1", "refunds")["success"].values()
     assert (found.values, found.answers) == ((1.0,), (trials[1].answer_digest,))
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_the_cases_of_a_run_are_told_by_tag(history: History, tmp_path: Path, *, made_anew: bool) -> None:
+    tags = {"a": ("vip", "it's\n'] -- \u2028"), "b": ("vip",), "c": ()}
+    trials = [
+        replace(one, case=replace(one.case, tags=tags[one.case.id]))
+        for one in (trial(case, attempt=attempt) for case in tags for attempt in (1, 2))
+    ]
+    other = trial("a", suite="triage")
+    history.append(replace(finished(1), trials=[*trials, other], estimates=()))
+    if made_anew:
+        (tmp_path / "work" / "index.sqlite").unlink()
+    assert history.tagged("run-1", "refunds") == {
+        "vip": frozenset({"a", "b"}),
+        "it's\n'] -- \u2028": frozenset({"a"}),
+    }
+    assert history.tagged("run-1", "triage") == {}
+    assert history.tagged("none", "refunds") == {}
+
+
+def test_an_index_of_an_older_layout_is_made_anew(history: History, tmp_path: Path) -> None:
+    history.append(finished(1))
+    with contextlib.closing(sqlite3.connect(tmp_path / "work" / "index.sqlite")) as connection:
+        connection.executescript("ALTER TABLE trial_case DROP COLUMN tags; PRAGMA user_version = 3;")
+    assert history.tagged("run-1", "refunds") == {}
+    assert [run.id for run in history.runs()] == ["run-1"]
 
 
 def test_one_bad_segment_is_a_problem_and_hides_nothing_else(history: History) -> None:

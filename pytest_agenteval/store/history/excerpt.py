@@ -15,7 +15,7 @@ from pytest_agenteval.model.codec import decode
 from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.model.trial import Trial
-from pytest_agenteval.store.history.segments import SECOND_LOOK, segment_path
+from pytest_agenteval.store.history.segments import aside_as, segment_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ def _rows(path: Path) -> list[Any]:
     with gzip.open(path, "rb") as stream:
         _, *lines = stream.read().splitlines()
     rows = [json.loads(line) for line in lines]
-    return [row for row in rows if SECOND_LOOK not in row]
+    return [row for row in rows if not aside_as(row)]
 
 
 def _reasons(rows: Sequence[dict[str, Any]]) -> dict[str, str]:

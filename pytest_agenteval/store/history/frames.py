@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 TRIAL_COLUMNS: Final = (
     *("run", "started", "week", "suite", "partial", "candidate", "case", "attempt", "at"),
     *("origin", "agent", "agent_version", "model"),
-    *("metric", "metric_version", "aggregate", "value", "correct", "reason"),
+    *("metric", "metric_version", "aggregate", "planned", "value", "correct", "reason"),
     *("confidence", "seconds", "tokens", "cost_usd"),
 )
 WEEK_COLUMNS: Final = ("suite", "metric", "week", "run", "n", "value")
 _TIMES: Final = ("started", "at")
-_NUMBERS: Final = ("value", "correct", "confidence", "seconds", "tokens", "cost_usd")
+_NUMBERS: Final = ("planned", "value", "correct", "confidence", "seconds", "tokens", "cost_usd")
 
 
 class HistoryFrames(NamedTuple):
@@ -33,7 +33,8 @@ class HistoryFrames(NamedTuple):
 def trial_frame(runs: Iterable[FinishedRun]) -> pd.DataFrame:
     """One row for each trial and metric, in the order of runs and trials, with the columns ``TRIAL_COLUMNS``.
 
-    ``value`` is NaN where the metric was not evaluated, and ``reason`` says why; ``correct`` is 0 or 1 for a
+    ``value`` is NaN where the metric was not evaluated, and ``reason`` says why; ``planned`` is how many attempts
+    a case might have had where single cases needed fewer, else NaN; ``correct`` is 0 or 1 for a
     metric of calibration, else NaN. Unknown ``confidence``, ``seconds``, ``tokens`` and ``cost_usd`` are NaN.
     ``started`` and ``at`` are UTC.
     """
@@ -69,7 +70,7 @@ def _rows(run: Run, trial: Trial) -> Iterator[tuple[Any, ...]]:
     for score in trial.scores:
         spec = run.specs.get(score.metric)
         aggregate = spec.aggregate if spec else "mean"
-        judged = (aggregate, score.value, score.evidence.get("correct"), score.reason)
+        judged = (aggregate, run.planned(case.suite), score.value, score.evidence.get("correct"), score.reason)
         yield (*when, *what, score.metric, score.metric_version, *judged, *end)
 
 
@@ -81,7 +82,7 @@ def _aggregated(group: pd.DataFrame) -> tuple[int, float]:
     scored = group.dropna(subset=["value"])
     kind, _, k = aggregate.rpartition("_")
     if kind in ("pass_at", "pass_hat"):
-        return _pass_k(scored, int(k), at=kind == "pass_at")
+        return _pass_k(scored, int(k), at=kind == "pass_at", decided=group["planned"].iloc[0] == int(k))
     n = scored["case"].nunique()
     if not n:
         return 0, float("nan")
@@ -92,8 +93,11 @@ def _aggregated(group: pd.DataFrame) -> tuple[int, float]:
     return n, float(scored["value"].quantile(int(aggregate[1:]) / 100, interpolation="linear"))
 
 
-def _pass_k(scored: pd.DataFrame, k: int, *, at: bool) -> tuple[int, float]:
+def _pass_k(scored: pd.DataFrame, k: int, *, at: bool, decided: bool) -> tuple[int, float]:
+    """``decided``: a case whose value was settled by fewer than its k attempts was not asked further."""
     counts = scored.groupby("case")["value"].agg(["size", "sum"])
     pairs = [(int(size), int(total)) for size, total in counts.itertuples(index=False)]
+    if decided:
+        pairs = [(k, k * at) if n < k and (c > 0 if at else c < n) else (n, c) for n, c in pairs]
     rate = stats.pass_k_suite(pairs, k, "at" if at else "hat")
     return rate["cases"], float("nan") if rate["mean"] is None else rate["mean"]

@@ -47,6 +47,7 @@ ORDER BY started, id
 _SCORES: Final = """
 SELECT case_id, fingerprint, answers, scores FROM trial_case WHERE run = ? AND suite = ? ORDER BY case_id
 """
+_TAGS: Final = "SELECT case_id, tags FROM trial_case WHERE run = ? AND suite = ? AND tags != '[]'"
 
 
 class History:
@@ -110,6 +111,16 @@ class History:
                         answers=told if len(known) == len(told) else tuple(told[place] for place in known),
                     )
         return found
+
+    def tagged(self, run_id: str, suite: str) -> Mapping[str, frozenset[str]]:
+        """By tag, the cases of a suite in a run that bear it."""
+        with self._index.opened() as connection:
+            rows = connection.execute(_TAGS, (run_id, suite)).fetchall()
+        found: dict[str, set[str]] = {}
+        for case, tags in rows:
+            for tag in json.loads(tags):
+                found.setdefault(tag, set()).add(case)
+        return {tag: frozenset(cases) for tag, cases in found.items()}
 
     def week_values(
         self, suite: str | None = None, metric: str | None = None, until: str | None = None

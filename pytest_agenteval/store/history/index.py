@@ -6,7 +6,7 @@ import contextlib
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,15 +16,16 @@ from pytest_agenteval.model.codec import encode
 from pytest_agenteval.model.run import FinishedRun, week_of
 from pytest_agenteval.model.trial import TrialKey
 from pytest_agenteval.store.files import refusals_of
-from pytest_agenteval.store.history.segments import SECOND_LOOK, SegmentHeader, header_of, rows_of
+from pytest_agenteval.store.history.segments import SegmentHeader, aside_as, header_of, rows_of
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 _WAIT_SECONDS: Final = 30.0
+_TEXT: Final = json.JSONEncoder()  # not json.dumps, which an agent in this process may have patched
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEK: Final = "[0-9][0-9][0-9][0-9]-W[0-9][0-9]"
 
 # started: whole microseconds since 1970, so that runs sort by time. segment: path below the root.
-# trials, answers and scores are parallel, in the order of attempts; trial ids stand on lines.
+# trials, answers and scores are parallel, in the order of attempts; trial ids stand on lines. tags: a JSON array.
 _TABLES: Final = """
 CREATE TABLE segment (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, problem TEXT) WITHOUT ROWID;
 CREATE TABLE run (id TEXT PRIMARY KEY, started INTEGER, week TEXT, segment TEXT, run TEXT) WITHOUT ROWID;
@@ -32,7 +33,7 @@ CREATE TABLE summary (run TEXT, week TEXT, suite TEXT, metric TEXT, slice TEXT, 
     n INTEGER, n_not_evaluated INTEGER, value REAL, low REAL, high REAL, confidence REAL, method TEXT,
     PRIMARY KEY (run, suite, metric, slice)) WITHOUT ROWID;
 CREATE TABLE trial_case (run TEXT, suite TEXT, case_id TEXT, fingerprint TEXT,
-    trials TEXT, answers TEXT, scores TEXT,
+    tags TEXT, trials TEXT, answers TEXT, scores TEXT,
     PRIMARY KEY (run, suite, case_id)) WITHOUT ROWID;
 """
 
@@ -40,7 +41,10 @@ Stamp = tuple[str, int, int]
 """A segment's path below the root, its size, and the time of its last change in nanoseconds."""
 
 CaseRows = dict[tuple[str, str], dict[str, Any]]
-"""By suite and case id: the fingerprint, and in the order of attempts trial ids, answers and scores."""
+"""By suite and case id: the fingerprint and the tags, and in the order of attempts trial ids, answers and scores."""
+
+Marks = tuple[str, Sequence[str], str, str]
+"""Of a trial: the fingerprint and the tags of its case, its id, and the digest of its answer."""
 
 
 class Index:
@@ -71,7 +75,7 @@ class Index:
             header = SegmentHeader(run=finished.run, estimates=finished.estimates)
             rows: CaseRows = {}
             for trial in sorted(finished.trials, key=lambda trial: trial.key):
-                marks = (trial.case_fingerprint, trial.id, trial.answer_digest)
+                marks = (trial.case_fingerprint, trial.case.tags, trial.id, trial.answer_digest)
                 _collect(rows, trial.key, marks, {score.metric: score.value for score in trial.scores})
             with _transaction(connection):
                 if not _is_known(connection, stamp):
@@ -161,11 +165,11 @@ def _read(path: Path) -> tuple[SegmentHeader, CaseRows]:
     header = header_of(next(rows)[1], path)
     cases: CaseRows = {}
     for line, row in rows:
-        if isinstance(row, dict) and SECOND_LOOK in row:
+        if aside_as(row):
             continue  # it stands in no estimate
         try:
             key = (row["case"].get("suite", ""), row["case"]["id"], row.get("attempt", 1))
-            marks = (row["case_fingerprint"], row["id"], row["answer_digest"])
+            marks = (row["case_fingerprint"], tuple(row["case"].get("tags", ())), row["id"], row["answer_digest"])
             _collect(cases, key, marks, {score["metric"]: score["value"] for score in row.get("scores", ())})
         except (KeyError, TypeError, AttributeError) as error:
             message = f"{path}:{line}: not a trial ({error!r}). Restore it, or move it out of the history"
@@ -173,10 +177,11 @@ def _read(path: Path) -> tuple[SegmentHeader, CaseRows]:
     return header, cases
 
 
-def _collect(rows: CaseRows, key: TrialKey, marks: tuple[str, str, str], scores: Mapping[str, Any]) -> None:
-    """Take a trial into the row of its case; its marks are case fingerprint, trial id, answer digest."""
-    fingerprint, trial, answer = marks
-    row = rows.setdefault(key[:2], {"fingerprint": fingerprint, "trials": [], "answers": [], "scores": {}})
+def _collect(rows: CaseRows, key: TrialKey, marks: Marks, scores: Mapping[str, Any]) -> None:
+    """Take a trial into the row of its case."""
+    fingerprint, tags, trial, answer = marks
+    fresh = {"fingerprint": fingerprint, "tags": tags, "trials": [], "answers": [], "scores": {}}
+    row = rows.setdefault(key[:2], fresh)
     place = len(row["trials"])
     row["trials"].append(trial)
     row["answers"].append(answer)
@@ -189,7 +194,7 @@ def _collect(rows: CaseRows, key: TrialKey, marks: tuple[str, str, str], scores:
 def _insert(connection: sqlite3.Connection, stamp: Stamp, header: SegmentHeader, rows: CaseRows) -> None:
     run = header.run
     started = (run.started - _EPOCH) // timedelta(microseconds=1)
-    described = json.dumps(encode(run))
+    described = _TEXT.encode(encode(run))
     connection.execute("INSERT INTO segment VALUES (?, ?, ?, '')", stamp)
     connection.execute(
         "INSERT INTO run VALUES (?, ?, ?, ?, ?)", (run.id, started, week_of(run.started), stamp[0], described)
@@ -213,11 +218,11 @@ def _insert(connection: sqlite3.Connection, stamp: Stamp, header: SegmentHeader,
         ],
     )
     connection.executemany(
-        "INSERT INTO trial_case VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO trial_case VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                *(run.id, suite, case, row["fingerprint"]),
-                *("\n".join(row["trials"]), " ".join(row["answers"]), json.dumps(row["scores"])),
+                *(run.id, suite, case, row["fingerprint"], _TEXT.encode(row["tags"])),
+                *("\n".join(row["trials"]), " ".join(row["answers"]), _TEXT.encode(row["scores"])),
             )
             for (suite, case), row in rows.items()
         ],

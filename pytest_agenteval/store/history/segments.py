@@ -19,9 +19,11 @@ from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.store.files import create_atomically, gzipped, safe_name
 
 SCHEMA: Final = "agenteval-history/1"
-SECOND_LOOK: Final = "second_look"
-"""The one key of a row that holds a trial of the second look."""
+ASIDE: Final = ("second_look", "unneeded")
+"""The one key of a row that holds a trial which stands in no estimate; the field of FinishedRun that it is in."""
 
+# Made when the module is read, as the journal's: an agent that patches json.dumps in this process does not write here.
+_LINES: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _LONGEST_LINE: Final = 256 * 2**20  # bytes; a longer one is no trial, and may be a bomb
 
 _T = TypeVar("_T")
@@ -52,8 +54,10 @@ def write_segment(root: Path, finished: FinishedRun) -> Path:
         "estimates": encode(finished.estimates),
     }
     first = [encode(trial) for trial in sorted(finished.trials, key=lambda trial: trial.key)]
-    second = [{SECOND_LOOK: encode(trial)} for trial in sorted(finished.second_look, key=lambda trial: trial.key)]
-    lines = [_line(row) for row in (head, *first, *second)]
+    aside = [
+        {name: encode(trial)} for name in ASIDE for trial in sorted(getattr(finished, name), key=lambda one: one.key)
+    ]
+    lines = [_line(row) for row in (head, *first, *aside)]
     if not create_atomically(path, gzipped("".join(lines).encode())):
         message = f"{path} exists: a run's segment is written once. Give the new run another id"
         raise HistoryError(message)
@@ -65,11 +69,17 @@ def read_segment(path: Path) -> FinishedRun:
     rows = rows_of(path)
     header = header_of(next(rows)[1], path)
     first: list[Trial] = []
-    second: list[Trial] = []
+    aside: dict[str, list[Trial]] = {name: [] for name in ASIDE}
     for line, row in rows:
-        again = isinstance(row, dict) and SECOND_LOOK in row
-        (second if again else first).append(_decoded(Trial, row[SECOND_LOOK] if again else row, path, line))
-    return FinishedRun(run=header.run, trials=tuple(first), second_look=tuple(second), estimates=header.estimates)
+        name = aside_as(row)
+        aside.get(name, first).append(_decoded(Trial, row[name] if name else row, path, line))
+    parts: dict[str, Any] = {name: tuple(trials) for name, trials in aside.items()}
+    return FinishedRun(run=header.run, trials=tuple(first), estimates=header.estimates, **parts)
+
+
+def aside_as(row: Any) -> str:  # noqa: ANN401  # any JSON value
+    """Which of ``ASIDE`` the row is; the empty text for a trial that counts."""
+    return next((name for name in ASIDE if name in row), "") if isinstance(row, dict) else ""
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, Any]]:
@@ -107,7 +117,7 @@ def _decoded(kind: type[_T], row: Any, path: Path, line: int) -> _T:  # noqa: AN
 
 
 def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+    return f"{_LINES.encode(value)}\n"
 
 
 def _unsound(path: Path, line: int, why: str) -> HistoryError:

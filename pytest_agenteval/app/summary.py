@@ -1,0 +1,164 @@
+"""What is told of a judged run: a table a suite, what the gate says, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_agenteval.app.judging import Judged
+from pytest_agenteval.app.registry import ALWAYS_MEASURED
+from pytest_agenteval.app.repeats import repeats_lines
+from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.jsonvalue import JSON, canonical
+from pytest_agenteval.model.score import Score
+from pytest_agenteval.model.trial import Trial
+from pytest_agenteval.model.verdict import Outcome, Verdict
+from pytest_agenteval.model.visible import one_line, visible
+from pytest_agenteval.pipeline import exits
+from pytest_agenteval.pipeline.words import comparison_words, counted, number
+
+_HEADER = ("metric", "cases", "value", "95 % interval", "verdict")
+_MOST_REASONS = 3
+_MOST_ERRORS = 10
+_MOST_FAILING = 3
+_SUCCESS = "success"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line in which nothing can act, and how a terminal may show it."""
+
+    text: str
+    style: tuple[str, ...] = ()
+
+
+def measured_lines(judged: Judged, suite: str, estimates: Sequence[Estimate], *, verbose: bool) -> Iterator[Line]:
+    """What was measured of one suite, and its first failing trials (all of them where ``verbose``)."""
+    verdicts = {one.metric: one for one in judged.verdicts if one.suite == suite and not one.slice}
+    trials = judged.finished.of_suite(suite)
+    yield Line(visible(f"{suite}: {counted(len(trials), 'trial')}"), ("bold",))
+    untold = [one.metric for one in estimates if not one.n and one.metric in ALWAYS_MEASURED]
+    told = [one for one in estimates if one.metric not in untold or one.metric in verdicts]
+    rows = [_row(estimate, verdicts.get(estimate.metric)) for estimate in told]
+    for line in _table([_HEADER, *rows]):
+        yield Line(f"  {visible(line)}")
+    if untold:
+        yield Line(f"  the agent does not tell: {', '.join(untold)}")
+    for estimate in told:
+        name = f"{suite}/{estimate.metric}"
+        if not estimate.n or estimate.metric in verdicts:
+            yield from _not_evaluated(name, list(judged.not_evaluated.get(name, {}).items()))
+    yield from _failing(trials, told, verbose=verbose)
+    for line in repeats_lines(judged, suite):
+        yield Line(visible(f"  {line}"))
+
+
+def gate_lines(judged: Judged, exit_code: int, details: str) -> Iterator[Line]:
+    """Whose agent erred, what the gate says of each metric, what else stands in the way, and the exit code."""
+    yield from _errors(judged)
+    for verdict in judged.verdicts:
+        yield from _told(verdict)
+    for cause in judged.causes:
+        if cause.code not in (exits.RED, exits.INCONCLUSIVE):
+            yield Line(visible(f"ERROR: {cause.text}"), ("red",))
+    yield Line(_last_line(judged, exit_code, details), ("bold", "green" if exit_code == exits.OK else "red"))
+
+
+def _row(measured: Estimate, verdict: Verdict | None) -> tuple[str, ...]:
+    # Where a metric gates, what is quarantined is left out.
+    estimate = measured if verdict is None or verdict.estimate is None else verdict.estimate
+    interval = f"[{number(estimate.low)}, {number(estimate.high)}]" if estimate.value is not None else "–"
+    missing = f" (+{estimate.n_not_evaluated} not evaluated)" if estimate.n_not_evaluated else ""
+    return (
+        estimate.metric,
+        f"{estimate.n}{missing}",
+        number(estimate.value),
+        interval,
+        "" if verdict is None else verdict.outcome.value,
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _not_evaluated(name: str, reasons: Sequence[tuple[str, str]]) -> Iterator[Line]:
+    for case, reason in reasons[:_MOST_REASONS]:
+        yield Line(visible(f"  {name} not evaluated on {case}: {reason}"))
+    if len(reasons) > _MOST_REASONS:
+        yield Line(f"  … and on {len(reasons) - _MOST_REASONS} more cases")
+
+
+def _failing(trials: Sequence[Trial], told: Sequence[Estimate], *, verbose: bool) -> Iterator[Line]:
+    """The first trials that do not succeed, with what was expected and what was answered."""
+    if not any(estimate.metric == _SUCCESS for estimate in told):
+        return
+    failing = [trial for trial in trials if trial.error is None and _is_worst(trial.score(_SUCCESS))]
+    most = len(failing) if verbose else _MOST_FAILING
+    for trial in failing[:most]:
+        score = trial.score(_SUCCESS)
+        unmet = score.evidence.get("unmet", []) if score is not None else []
+        keys = [str(key) for key in unmet] if isinstance(unmet, list) else []
+        due = [f"{key} {_shown(trial.case.expect.get(key), 60)}" for key in keys]
+        said = _shown(trial.output, 80)
+        which = trial.case.id if trial.attempt == 1 else f"{trial.case.id}, attempt {trial.attempt}"
+        expected = f"due {'; '.join(due)}; " if due else ""
+        yield Line(f"  no success on {which}: {expected}answered {said}")
+    if len(failing) > most:
+        yield Line(f"  … and on {len(failing) - most} more (all with -v)")
+
+
+def _shown(value: JSON, longest: int) -> str:
+    return (
+        f'"{one_line(value, longest=longest)}"'
+        if isinstance(value, str)
+        else one_line(canonical(value), longest=longest)
+    )
+
+
+def _is_worst(score: Score | None) -> bool:
+    return score is not None and score.value is not None and not score.value
+
+
+def _errors(judged: Judged) -> Iterator[Line]:
+    """What the agents and their providers came to: such an item has no other place to say it."""
+    erred = [trial for trial in judged.finished.trials if trial.error is not None]
+    for trial in erred[:_MOST_ERRORS]:
+        suite, case, attempt = trial.key
+        fault = trial.error
+        assert fault is not None  # picked for it
+        which = f"{suite}/{case}" if attempt == 1 else f"{suite}/{case}, attempt {attempt}"
+        place = f" ({visible(fault.where)})" if fault.where else ""
+        yield Line(f"  {fault.kind} error on {which}: {one_line(f'{fault.type}: {fault.message}')}{place}")
+    if len(erred) > _MOST_ERRORS:
+        yield Line(f"  … and {len(erred) - _MOST_ERRORS} more errors")
+
+
+def _told(verdict: Verdict) -> Iterator[Line]:
+    yield from _fallen_slices(verdict)
+    if verdict.outcome is Outcome.PASS:
+        return
+    warns = exits.code_of(verdict, "merge") == exits.OK
+    yield Line(
+        visible(f"{verdict.name}: {verdict.outcome}: {verdict.message}."),
+        ("yellow" if warns else "red",),
+    )
+    yield Line(visible(f"  → {verdict.next_step}"))
+
+
+def _fallen_slices(verdict: Verdict) -> Iterator[Line]:
+    for one in verdict.slices:
+        if one.fell:
+            found = comparison_words(one.comparison)
+            text = f"  {verdict.name} fell on the cases tagged {one.tag!r}: {found} (q = {one.q_value or 0.0:.2g})"
+            yield Line(visible(text), ("yellow",))
+
+
+def _last_line(judged: Judged, exit_code: int, details: str) -> str:
+    counts: dict[str, int] = {}
+    for verdict in judged.verdicts:
+        counts[verdict.outcome.value] = counts.get(verdict.outcome.value, 0) + 1
+    said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or "nothing judged"
+    return f"gate: {said}; exit code {exit_code}; {details}"
