@@ -1,1 +1,1 @@
-"""What the plugin costs, side by side in one run. `python -m benchmarks` prints the table."""
+"""What things cost, and what the gate decides: `python -m benchmarks`, `.decision`, `.gate`, `.recorded`."""

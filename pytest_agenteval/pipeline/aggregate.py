@@ -50,34 +50,38 @@ def measure(suite: str, spec: MetricSpec, trials: Sequence[Trial], *, planned: i
     value is *not evaluated*, with the reason of its first attempt. ``planned`` is how many attempts each case was
     to have where some were left out, since they could no longer change the value of their case.
     """
-    return _measured(suite, spec, _scores_of(trials).get(spec.name, {}), planned)
+    return _measured(suite, spec, _by_case(trials), planned)
 
 
 def measure_all(
     suite: str, specs: Mapping[str, MetricSpec], trials: Sequence[Trial], *, planned: int | None = None
 ) -> list[Measured]:
     """Every metric that the trials of the suite were scored by, in the order of the names."""
-    found = _scores_of(trials)
-    return [_measured(suite, specs[name], found[name], planned) for name in sorted(found)]
+    by_case = _by_case(trials)
+    names = sorted({name for attempts in by_case.values() for _, scores in attempts for name in scores})
+    return [_measured(suite, specs[name], by_case, planned) for name in names]
 
 
-_Asked = dict[str, list[tuple[Trial, Score]]]
-"""By case, the trials that were asked for a metric with what they scored, in the order of the attempts."""
+_Scored = Mapping[str, list[tuple[Trial, Mapping[str, Score]]]]
+"""By case, its trials in the order of the attempts, each with its scores by metric."""
 
 
-def _scores_of(trials: Sequence[Trial]) -> dict[str, _Asked]:
-    found: dict[str, _Asked] = {}
+def _by_case(trials: Sequence[Trial]) -> _Scored:
+    found: dict[str, list[tuple[Trial, Mapping[str, Score]]]] = {}
     for trial in sorted(trials, key=lambda trial: trial.key):
-        case_id = trial.case.id
-        for score in trial.scores:
-            found.setdefault(score.metric, {}).setdefault(case_id, []).append((trial, score))
+        found.setdefault(trial.case.id, []).append((trial, {score.metric: score for score in trial.scores}))
     return found
 
 
-def _measured(suite: str, spec: MetricSpec, by_case: _Asked, planned: int | None) -> Measured:
+def _measured(suite: str, spec: MetricSpec, by_case: _Scored, planned: int | None) -> Measured:
     kind, k = _pass_rule(spec.aggregate)
     cases, reasons, not_asked = {}, {}, set()
-    for case_id, pairs in by_case.items():
+    asked: list[Score] = []
+    for case_id, attempts in by_case.items():
+        pairs = [(trial, scores[spec.name]) for trial, scores in attempts if spec.name in scores]
+        if not pairs:
+            continue
+        asked += [score for _, score in pairs]
         known = [(trial.answer_digest, float(score.value)) for trial, score in pairs if score.value is not None]
         values = [value for _, value in known]
         if kind:
@@ -92,7 +96,7 @@ def _measured(suite: str, spec: MetricSpec, by_case: _Asked, planned: int | None
             values=tuple(values),
             answers=() if kind else tuple([answer for answer, _ in known]),
         )
-    estimate = _estimate(suite, spec, cases, len(reasons), [score for pairs in by_case.values() for _, score in pairs])
+    estimate = _estimate(suite, spec, cases, len(reasons), asked)
     return Measured(
         suite=suite,
         spec=spec,

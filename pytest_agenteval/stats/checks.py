@@ -19,10 +19,10 @@ def finite_values(values: Iterable[float], what: str, *, at_least: int = 1) -> l
     [1.0, 0.0]
     """
     numbers = [float(value) + 0.0 for value in values]
-    for position, number in enumerate(numbers):
-        if not math.isfinite(number):
-            msg = f"{what}[{position}] is {number}: take missing scores out first and count them"
-            raise ValueError(msg)
+    if not all(map(math.isfinite, numbers)):
+        position, number = next((place, one) for place, one in enumerate(numbers) if not math.isfinite(one))
+        msg = f"{what}[{position}] is {number}: take missing scores out first and count them"
+        raise ValueError(msg)
     if len(numbers) < at_least:
         msg = f"{what} has {len(numbers)} values, {at_least} are needed: report it as not evaluated instead"
         raise ValueError(msg)

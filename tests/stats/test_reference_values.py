@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,8 +47,11 @@ def test_the_reference_value_is_met(record: dict[str, Any]) -> None:
     assert_close(got, record["expected"], record["tolerance"])
 
 
-def test_each_record_names_a_function_that_is_public_or_left_for_later() -> None:
-    assert {record["function"] for record in RECORDS} - set(stats.__all__) == LEFT_FOR_LATER
+def test_each_record_names_a_function_that_is_public_or_left_for_later(capsys: pytest.CaptureFixture[str]) -> None:
+    left = {record["function"] for record in RECORDS} - set(stats.__all__)
+    with capsys.disabled():
+        sys.stdout.write(f"\nreference values of functions left for later: {', '.join(sorted(left))}\n")
+    assert left == LEFT_FOR_LATER
 
 
 def test_a_value_off_by_more_than_the_tolerance_is_noticed() -> None:
