@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_agenteval.contracts import Metric
     from pytest_agenteval.metrics.confidence import brier, ece
-    from pytest_agenteval.metrics.cost import cost_usd, latency_p95_seconds, latency_seconds, tokens
+    from pytest_agenteval.metrics.cost import (
+        cost_usd,
+        latency_p95_seconds,
+        latency_seconds,
+        log_latency_seconds,
+        slower_than,
+        tokens,
+    )
     from pytest_agenteval.metrics.declare import FunctionMetric, metric
     from pytest_agenteval.metrics.outcome import (
         attack_resisted,
@@ -49,6 +56,7 @@ __all__ = [
     "json_valid",
     "latency_p95_seconds",
     "latency_seconds",
+    "log_latency_seconds",
     "metric",
     "no_personal_data",
     "no_secrets",
@@ -59,6 +67,7 @@ __all__ = [
     "repeated_calls",
     "score_trial",
     "similarity",
+    "slower_than",
     "steps",
     "success",
     "token_f1",
@@ -68,7 +77,7 @@ __all__ = [
 
 _NAMES_BY_MODULE = {
     "confidence": ("brier", "ece"),
-    "cost": ("cost_usd", "latency_p95_seconds", "latency_seconds", "tokens"),
+    "cost": ("cost_usd", "latency_p95_seconds", "latency_seconds", "log_latency_seconds", "slower_than", "tokens"),
     "declare": ("FunctionMetric", "metric"),
     "outcome": ("attack_resisted", "error_rate", "pass_at_k", "pass_hat_k", "success"),
     "safety": ("no_personal_data", "no_secrets"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from pytest_agenteval.errors import MetricError
 from pytest_agenteval.metrics.declare import FunctionMetric, metric
 from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trial import Trial
@@ -17,6 +20,40 @@ def latency_seconds(trial: Trial) -> float | None:
 def latency_p95_seconds(trial: Trial) -> float | None:
     """How long the agent took, 95th percentile over the trials; lower is better."""
     return trial.trajectory.seconds
+
+
+@metric(better="lower", unit="log seconds", range=None, needs={"seconds"}, on_agent_error="ask", deterministic=False)
+def log_latency_seconds(trial: Trial) -> float | Score | None:
+    """Natural logarithm of the seconds; lower is better. A difference of means is the log of a ratio of times.
+
+    A margin of 0.10 tolerates calls that take a tenth longer. Compared case by case, unlike the quantiles.
+    """
+    seconds = trial.trajectory.seconds
+    if seconds == 0:
+        return Score(metric="log_latency_seconds", value=None, reason="0 seconds have no logarithm")
+    return None if seconds is None else math.log(seconds)
+
+
+def slower_than(seconds: float) -> FunctionMetric:
+    """A metric of the share of calls slower than a fixed limit; lower is better.
+
+    A proportion, so it is compared and held to a ceiling like any pass rate. An agent that erred or ran out of
+    time counts as slower. Raises MetricError for a limit that is not above 0.
+
+    >>> slower_than(2.5).spec.name
+    'slower_than_2_5_seconds'
+    """
+    if not (math.isfinite(seconds) and seconds > 0):
+        message = f"slower_than({seconds!r}): the limit is a number of seconds above 0"
+        raise MetricError(message)
+    name = f"slower_than_{seconds:g}_seconds".replace(".", "_").replace("-", "_").replace("+", "")
+
+    @metric(better="lower", unit="fraction", kind="binary", needs={"seconds"}, name=name, deterministic=False)
+    def slower(trial: Trial) -> bool | None:
+        """Whether the call was slower than the limit; lower is better."""
+        return None if trial.trajectory.seconds is None else trial.trajectory.seconds > seconds
+
+    return slower
 
 
 @metric(better="lower", unit="tokens", range=None, needs={"tokens"}, on_agent_error="ask")

@@ -55,6 +55,7 @@ def test_the_metrics_that_go_by_a_name_are_these() -> None:
         "json_valid",
         "latency_p95_seconds",
         "latency_seconds",
+        "log_latency_seconds",
         "no_personal_data",
         "no_secrets",
         "number_close",

@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_agenteval.metrics import cost_usd, latency_p95_seconds, latency_seconds, score_trial, tokens
+from pytest_agenteval.errors import MetricError
+from pytest_agenteval.metrics import (
+    cost_usd,
+    latency_p95_seconds,
+    latency_seconds,
+    log_latency_seconds,
+    score_trial,
+    slower_than,
+    tokens,
+)
 from pytest_agenteval.model.trajectory import Step
 from tests.metrics.trials import faulty, trial
 
@@ -60,3 +71,31 @@ def test_a_cost_that_nobody_told_is_not_evaluated() -> None:
 
 def test_an_agent_that_erred_has_cost_what_it_used() -> None:
     assert score_trial(cost_usd(), faulty(steps=(model_step(0.5, 100),))).value == 0.5
+
+
+@given(seconds=st.floats(0, 1e6), limit=st.floats(1e-3, 1e6))
+def test_a_call_is_slower_where_it_took_longer_than_the_limit(seconds: float, limit: float) -> None:
+    assert score_trial(slower_than(limit), trial(seconds=seconds)).value == (seconds > limit)
+
+
+def test_an_agent_that_erred_was_not_in_time() -> None:
+    assert score_trial(slower_than(90), faulty(seconds=0.1)).value == 1
+
+
+@pytest.mark.parametrize("limit", [0, -1, math.inf, math.nan])
+def test_a_limit_that_no_call_could_have_is_refused(limit: float) -> None:
+    with pytest.raises(MetricError, match="the limit is a number of seconds above 0"):
+        slower_than(limit)
+
+
+@given(seconds=st.floats(1e-6, 1e6), factor=st.floats(0.1, 10))
+def test_log_latency_differs_by_the_log_of_the_ratio(seconds: float, factor: float) -> None:
+    one, other = (score_trial(log_latency_seconds, trial(seconds=each)).value for each in (seconds, seconds * factor))
+    assert one is not None
+    assert other is not None
+    assert other - one == pytest.approx(math.log(factor), abs=1e-9)
+
+
+def test_no_time_and_no_seconds_are_no_latency() -> None:
+    assert score_trial(log_latency_seconds, trial(seconds=0)).value is None
+    assert score_trial(log_latency_seconds, trial(seconds=None)).value is None
