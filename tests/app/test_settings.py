@@ -26,6 +26,7 @@ baselines = "b"
 history = "h"
 reports = "r"
 audit = "a"
+quarantine = "q"
 templates = "t"
 work = "w"
 [tool.pytest-agenteval.suites.refunds.gate]
@@ -54,6 +55,7 @@ def test_each_key_is_read(tmp_path: Path) -> None:
         reports="r",
         audit="a",
         templates="t",
+        quarantine="q",
         work="w",
         suites={"refunds": SuiteSettings(gate=gate)},
         root=str(tmp_path),
