@@ -16,7 +16,7 @@ from pytest_agenteval.model.codec import encode, near
 from pytest_agenteval.model.estimate import CaseScores
 from pytest_agenteval.model.jsonvalue import JSON
 from pytest_agenteval.model.run import FinishedRun
-from pytest_agenteval.pipeline.aggregate import Measured, measure
+from pytest_agenteval.pipeline.aggregate import Measured, measure, measure_all
 from pytest_agenteval.pipeline.bar import ERROR_RATE, effective_bar
 from pytest_agenteval.pipeline.compare import is_paired
 from pytest_agenteval.pipeline.looks import Gated, Policy, look
@@ -213,8 +213,6 @@ def _summary(baseline: Baseline) -> dict[str, JSON]:
 
 def measured_of(workspace: Workspace, suite: str, run_id: str | None) -> tuple[str, Sequence[Measured]]:
     """The id of a run and every metric of one suite in it, for showing a difference."""
-    from pytest_agenteval.pipeline.aggregate import measure_all
-
     finished = source_run(workspace, suite, run_id)
     return finished.run.id, measure_all(
         suite, finished.run.specs, finished.of_suite(suite), planned=finished.run.planned(suite)

@@ -28,7 +28,7 @@ from pytest_agenteval.pipeline.aggregate import Measured, measure, measure_all
 from pytest_agenteval.pipeline.bar import ERROR_RATE
 from pytest_agenteval.pipeline.compare import is_paired
 from pytest_agenteval.pipeline.gate import asked_again, judge
-from pytest_agenteval.pipeline.looks import Gated, Policy, without
+from pytest_agenteval.pipeline.looks import Gated, Policy, holds_back_enough, without
 from pytest_agenteval.pipeline.slices import slice_of
 from pytest_agenteval.store.files import safe_name
 
@@ -182,19 +182,17 @@ class _Suite:
     def gated(self, metric: str, bar: Bar, approved: Baseline | None, loosened: str) -> Gated:
         """The metric before the gate; a second look takes values that the baseline has held back for it."""
         baseline = without(approved, self.quarantined) if approved else None
-        held_back = baseline.held_back if baseline else {}
-        enough = baseline is not None and len(held_back) >= Policy().least_common * len(baseline.screen)
-        return Gated(
+        one = Gated(
             measured=self.gating[metric],
             bar=bar,
             baseline=baseline,
             loosened=loosened,
             partial=self.partial,
-            looks_again=self.looks_again and enough,
             again=self.again.get(metric),
             n_quarantined=len(self.quarantined & approved.screen.keys()) if approved else 0,
             rounds=self.rounds,
         )
+        return replace(one, looks_again=self.looks_again and holds_back_enough(one))
 
 
 _NOBODY: frozenset[str] = frozenset()
@@ -262,7 +260,7 @@ def _problem_of(suite: _Suite, name: str, bar: Bar) -> str:
             f"{suite.name}/{name} gates, but no test of this run measured it. Name {name!r} in metrics= of a test, "
             f"or take it out of {table} and out of the baselines"
         )
-    if held_to_nothing(suite.measured[name].spec, bar):
+    if _held_to_nothing(suite.measured[name].spec, bar):
         what = "a floor or a ceiling" if bar.margin is not None else "a floor, a ceiling or a margin"
         return f"{suite.name}/{name} gates, but nothing says how much is too much: set {what} in {table}"
     tags = suite.gating[name].slices
@@ -286,7 +284,7 @@ def _misspelt(suites: Sequence[str], workspace: Workspace) -> list[str]:
     ]
 
 
-def held_to_nothing(spec: MetricSpec, bar: Bar) -> bool:
+def _held_to_nothing(spec: MetricSpec, bar: Bar) -> bool:
     """Whether no value of the metric could fail: no limit, and no margin that its comparison could use."""
     compared = is_paired(spec) and (bar.margin is not None or spec.range is not None)
     return bar.floor is None and bar.ceiling is None and not compared

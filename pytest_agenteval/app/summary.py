@@ -12,7 +12,7 @@ from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.jsonvalue import JSON, canonical
 from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trial import Trial
-from pytest_agenteval.model.verdict import Outcome, Verdict
+from pytest_agenteval.model.verdict import Outcome, SliceFinding, Verdict
 from pytest_agenteval.model.visible import one_line, visible
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.words import comparison_words, counted, number
@@ -152,8 +152,12 @@ def _fallen_slices(verdict: Verdict) -> Iterator[Line]:
     for one in verdict.slices:
         if one.fell:
             found = comparison_words(one.comparison)
-            text = f"  {verdict.name} fell on the cases tagged {one.tag!r}: {found} (q = {one.q_value or 0.0:.2g})"
+            text = f"  {verdict.name} seems to have fallen on the cases tagged {one.tag!r}: {found} ({_chance_of(one)})"
             yield Line(visible(text), ("yellow",))
+
+
+def _chance_of(one: SliceFinding) -> str:
+    return f"q = {one.q_value or 0.0:.2g}: of such lines at most one in ten is chance"
 
 
 def _last_line(judged: Judged, exit_code: int, details: str) -> str:

@@ -41,7 +41,7 @@ class Reason(StrEnum):
 class Comparison:
     """One metric of a run against a reference, paired by case.
 
-    ``delta`` is current minus reference over the pairs, in the metric's own direction; ``low`` and
+    ``before`` and ``now`` are the means over the pairs, ``delta`` is their difference, in the metric's own direction; ``low`` and
     ``high`` are its one-sided bounds, each at the level of the pass test. ``lost`` and ``won`` name the
     cases that fell and rose, ``edited`` those whose input or expectation changed, ``regraded`` those
     whose answer is the same while its score is not. ``cases_needed`` further cases, or ``repeats_needed``
@@ -52,6 +52,8 @@ class Comparison:
     reference: Estimate
     current: Estimate
     n_pairs: int
+    before: float | None = None
+    now: float | None = None
     delta: float | None = None
     low: float | None = None
     high: float | None = None

@@ -21,7 +21,7 @@ _ROUNDING = 1e-12
 class Measured:
     """One metric over one suite: its estimate, the values behind it, and the cases without a value.
 
-    ``slices`` has, by tag, the cases with a value that bear it.
+    ``slices`` has, by tag, the cases that bear it and were asked for the metric.
     """
 
     suite: str
@@ -104,7 +104,7 @@ def _measured(suite: str, spec: MetricSpec, by_case: _Scored, planned: int | Non
         cases=cases,
         not_evaluated=reasons,
         not_asked=frozenset(not_asked),
-        slices=_by_tag({case_id: by_case[case_id][0][0].case.tags for case_id in cases}),
+        slices=_by_tag({case_id: by_case[case_id][0][0].case.tags for case_id in (*cases, *reasons)}),
     )
 
 
@@ -116,8 +116,16 @@ def of_cases(suite: str, spec: MetricSpec, cases: Mapping[str, CaseScores], *, s
 
 def part_of(measured: Measured, tag: str) -> Measured:
     """The metric over the cases of one tag."""
-    cases = {case: measured.cases[case] for case in sorted(measured.slices[tag])}
-    return of_cases(measured.suite, measured.spec, cases, slice=tag)
+    chosen = measured.slices[tag]
+    part = of_cases(
+        measured.suite,
+        measured.spec,
+        {case: scores for case, scores in measured.cases.items() if case in chosen},
+        slice=tag,
+    )
+    missing = {case: reason for case, reason in measured.not_evaluated.items() if case in chosen}
+    estimate = replace(part.estimate, n_not_evaluated=len(missing))
+    return replace(part, estimate=estimate, not_evaluated=missing, not_asked=measured.not_asked & chosen)
 
 
 def bounds_of(measured: Measured, *, confidence: float) -> tuple[float | None, float | None]:

@@ -19,9 +19,6 @@ ALPHA_PASS = 0.05
 _FEW_CHANGES = 20
 """With fewer changed cases than this the sign-flip test is taken in place of the t test."""
 
-_LEAST_FOR_T = 30
-"""An unbounded metric needs this many pairs for a bound on its difference."""
-
 
 def compare(
     reference: Mapping[str, CaseScores],
@@ -43,11 +40,14 @@ def compare(
     common = common_cases(reference, current)
     sign = 1.0 if spec.better == "higher" else -1.0
     gains = {case: sign * _difference(current[case].mean, reference[case].mean) for case in common}
+    paired = bool(common) and is_paired(spec)
     regraded, n_same = _regraded(reference, current, common, spec)
     found = Comparison(
         stage=stage,
         reference=reference_estimate,
         current=measured.estimate,
+        before=stats.exact_mean([reference[case].mean for case in common]) if paired else None,
+        now=stats.exact_mean([current[case].mean for case in common]) if paired else None,
         n_pairs=len(common),
         lost=tuple(case for case in common if gains[case] < 0),
         won=tuple(case for case in common if gains[case] > 0),
@@ -58,7 +58,7 @@ def compare(
         regraded=regraded,
         n_same_answers=n_same,
     )
-    if not common or not is_paired(spec):
+    if not paired:
         return found
     pairs = [side[case] for side in (reference, current) for case in common]
     binary = spec.range == (0.0, 1.0) and all(len(one.values) == 1 for one in pairs) and is_binary(pairs)
@@ -120,13 +120,16 @@ def _tested(gains: list[float], spec: MetricSpec, *, binary: bool, alike: bool, 
     bounds: tuple[float | None, float | None] = (None, None)
     if spec.range is not None:
         bounds = stats.paired_bounds(gains, alpha, spec.range[1] - spec.range[0])
-    elif len(gains) >= _LEAST_FOR_T:
+    else:
         bounds = stats.paired_t_bounds(gains, alpha) or bounds
     return _Tested("sign flips" if few else "paired t", delta, bounds, p_value)
 
 
 def _cases_in_all(gains: list[float], margin: float | None, spec: MetricSpec) -> int | None:
-    """How many cases like these let a run that changed nothing pass; None where unknown."""
+    """How many cases like these let a run that changed nothing pass; None where unknown.
+
+    Where there are as many already, the loss that was seen is taken to be real.
+    """
     if not margin or len(gains) < 2:  # noqa: PLR2004  # no spread can be taken from one case
         return None
     centre = stats.exact_mean(gains)
@@ -134,7 +137,11 @@ def _cases_in_all(gains: list[float], margin: float | None, spec: MetricSpec) ->
     if spread == 0 and spec.range is None:
         return None
     width = 1.0 if spec.range is None else spec.range[1] - spec.range[0]
-    return stats.cases_needed_pass(spread / width, margin / width)
+    total = stats.cases_needed_pass(spread / width, margin / width)
+    if total > len(gains):
+        return total
+    left = margin + min(0.0, centre)
+    return stats.cases_needed_pass(spread / width, left / width) if left > 0 else None
 
 
 def _repeats_needed(total: int | None, pairs: list[CaseScores], margin: float | None, spec: MetricSpec) -> int | None:

@@ -205,6 +205,12 @@ def common_with(one: Gated) -> list[str]:
     return common_cases(one.baseline.screen, one.measured.cases) if one.baseline else []
 
 
+def holds_back_enough(one: Gated) -> bool:
+    """Whether the baseline holds values back on enough of the common cases for a second look."""
+    common, held_back = common_with(one), one.baseline.held_back if one.baseline else {}
+    return bool(common) and sum(case in held_back for case in common) >= Policy().least_common * len(common)
+
+
 def _is_flagged(each: Looks, policy: Policy) -> bool:
     return each.one.looks_again and each.said(policy) == "REGRESSED"
 

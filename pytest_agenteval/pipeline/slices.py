@@ -9,7 +9,7 @@ from pytest_agenteval import stats
 from pytest_agenteval.model.verdict import SliceFinding
 from pytest_agenteval.pipeline.aggregate import Measured, part_of
 from pytest_agenteval.pipeline.compare import is_paired
-from pytest_agenteval.pipeline.looks import Gated, Policy, first_look
+from pytest_agenteval.pipeline.looks import Gated, Policy, first_look, holds_back_enough
 
 _LEAST_CASES = 5
 """A slice of fewer cases says nothing that the cases themselves do not say."""
@@ -34,14 +34,15 @@ def findings(gated: Sequence[Gated], policy: Policy) -> list[tuple[SliceFinding,
 
 def telling(measured: Measured) -> list[str]:
     """The tags, in order, whose cases say more than single cases do, and other than the whole does."""
-    n = len(measured.cases)
-    return [tag for tag, cases in sorted(measured.slices.items()) if _LEAST_CASES <= len(cases) < n]
+    known = measured.cases.keys()
+    return [tag for tag, cases in sorted(measured.slices.items()) if _LEAST_CASES <= len(cases & known) < len(known)]
 
 
 def slice_of(one: Gated, tag: str) -> Gated:
     """The metric over the cases of one tag, to gate for itself: by the margin alone."""
     bar = replace(one.bar, floor=None, ceiling=None, slices=())
-    return replace(one, slice=tag, measured=part_of(one.measured, tag), bar=bar)
+    part = replace(one, slice=tag, measured=part_of(one.measured, tag), bar=bar)
+    return replace(part, looks_again=one.looks_again and holds_back_enough(part))
 
 
 def _of(one: Gated, policy: Policy) -> Iterable[SliceFinding]:

@@ -85,9 +85,9 @@ def comparison_words(found: Comparison) -> str:
     """'from 0.7938 to 0.3918, on 97 common cases -0.4021 […], 40 fell, 1 rose'."""
     if found.n_pairs == 0:
         return "no case in common with the reference"
-    values = f"from {number(found.reference.value)} to {number(found.current.value)}"
     if found.delta is None:
-        return values
+        return f"from {number(found.reference.value)} to {number(found.current.value)}"
+    values = f"from {number(found.before)} to {number(found.now)}"
     interval = f"[{number(found.low)}, {number(found.high)}]"
     changes = f"{len(found.lost)} fell, {len(found.won)} rose"
     if found.added:
@@ -192,9 +192,10 @@ def _not_confirmed(facts: Facts) -> _Words:
     again = comparison_words(second) if second else ""
     message = (
         f"{facts.compared}{_sure(facts)}: the first look shows a drop, a second and independent one does not "
-        f"confirm it ({again}, {_chance(facts.looks.second_p_value)}); chance is the likelier reason"
+        f"confirm it ({again}, {_chance(facts.looks.second_p_value)}); that may be chance, or a drop too small to see"
     )
-    return message, f"Nothing stops the merge. {_what_would_settle(facts.comparison)}"
+    go_on = "Nothing stops the merge" if facts.policy.mode == "merge" else "A release needs proof that there is no drop"
+    return message, f"{go_on}. {_what_would_settle(facts.comparison)}"
 
 
 def _below_floor(facts: Facts) -> _Words:

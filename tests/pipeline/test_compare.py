@@ -24,7 +24,9 @@ BIT = st.sampled_from([0.0, 1.0])
 def compared(before: Values, now: Values, spec: MetricSpec = BINARY, **how: Any) -> Comparison:
     """``was`` and ``told`` say how the trials of the reference and of the run are made."""
     reference = measured(before, spec, **how.get("was", {}))
-    return compare(reference.cases, reference.estimate, measured(now, spec, **how.get("told", {})), margin=0.02)
+    return compare(
+        reference.cases, reference.estimate, measured(now, spec, **how.get("told", {})), margin=how.get("margin", 0.02)
+    )
 
 
 def test_added_removed_and_edited_cases_are_listed_and_never_enter_the_difference() -> None:
@@ -187,3 +189,16 @@ def test_how_many_cases_would_settle_it_is_told_from_two_cases_on(
     found = compare(before.cases, before.estimate, now, margin=margin)
     assert (found.cases_needed is not None) == known
     assert found.cases_needed is None or found.cases_needed >= 1
+
+
+def test_a_loss_that_was_seen_counts_where_there_are_cases_enough_for_a_run_without_one() -> None:
+    old = binary(300, 100)
+    found = compared(old, flipped(old, lost=14), margin=0.05)
+    assert found.cases_needed is not None
+    assert found.cases_needed > 400
+    assert compared(old, flipped(old, lost=20), margin=0.05).cases_needed is None
+
+
+def test_before_and_now_are_means_of_the_pairs_and_delta_lies_between_them() -> None:
+    found = compared({"a": [1.0], "b": [0.0], "gone": [1.0]}, {"a": [0.0], "b": [0.0], "new": [1.0]})
+    assert (found.before, found.now, found.delta) == (0.5, 0.0, -0.5)

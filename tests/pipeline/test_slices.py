@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_agenteval.model.baseline import Bar
-from pytest_agenteval.model.verdict import Outcome, SliceFinding, Verdict
+from pytest_agenteval.model.verdict import Outcome, Reason, SliceFinding, Verdict
 from pytest_agenteval.pipeline.gate import judge
 from pytest_agenteval.pipeline.looks import Gated, Policy
 from pytest_agenteval.pipeline.slices import slice_of
-from tests.pipeline.measures import Values, binary, flipped, gated, verdict
+from tests.pipeline.measures import Values, binary, doubtful, flipped, gated, verdict
 
 OLD = binary(160, 40)
 
@@ -90,3 +90,24 @@ def test_the_slices_of_a_partition_add_up_to_the_whole(lost: int, won: int) -> N
     assert sum(len(part.lost) for part in parts) == len(judged.comparison.lost) == lost
     total = sum((part.delta or 0.0) * part.n_pairs for part in parts)
     assert total / 200 == pytest.approx(judged.comparison.delta)
+
+
+def test_a_slice_whose_cases_went_missing_does_not_pass_by_those_that_are_left() -> None:
+    """A twentieth of the suite is missing, and a fifth of the slice."""
+    old: Values = {f"c{n:04}": [1.0] for n in range(400)}
+    now: Values = {**old, **{f"c{n:04}": [None] for n in range(20)}}
+    whole = tagged(gated(old, now, bar=Bar(margin=0.1)), vip=range(100))
+    assert verdict(whole).outcome is Outcome.PASS
+    found_ = verdict(slice_of(whole, "vip"))
+    assert (found_.outcome, found_.reason) == (Outcome.INCONCLUSIVE, Reason.MISSING)
+    assert (found_.estimate.n, found_.estimate.n_not_evaluated) == (80, 20) if found_.estimate else False
+
+
+def test_a_slice_of_which_nothing_is_held_back_is_judged_by_one_look() -> None:
+    one = doubtful(flipped(OLD, lost=15), None, OLD)
+    assert one.baseline is not None
+    kept = {case: scores for case, scores in one.baseline.held_back.items() if case >= "c0040"}
+    whole = tagged(replace(one, baseline=replace(one.baseline, held_back=kept)), vip=range(40))
+    part = slice_of(whole, "vip")
+    assert (whole.looks_again, part.looks_again) == (True, False)
+    assert verdict(part).outcome is Outcome.REGRESSED

@@ -95,7 +95,7 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
     "inconclusive: case set changed": (
         lambda: gated(OLD, {**fewer(100), "new": [1.0]}),
         "only 100 of 200 cases of the baseline are as they were (0 edited, 100 removed); on those: "
-        "from 0.8000 to 1.0000, on 100 common cases +0.0000 [-0.0263, 0.0263], 0 fell, 0 rose; "
+        "from 1.0000 to 1.0000, on 100 common cases +0.0000 [-0.0263, 0.0263], 0 fell, 0 rose; "
         "1 without a reference yet",
         f"If the new cases are right: {APPROVE}",
     ),
@@ -135,7 +135,7 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
         "from 0.8000 to 0.6500, on 200 common cases -0.1500 [-0.1962, -0.1132], 30 fell, 0 rose "
         "(chance alone would do this with p = 4.7e-10): the first look shows a drop, a second and independent one "
         "does not confirm it (from 0.8000 to 0.8000, on 200 common cases +0.0000 [-0.0133, 0.0133], 0 fell, 0 rose, "
-        "chance alone would do this with p = 1); chance is the likelier reason",
+        "chance alone would do this with p = 1); that may be chance, or a drop too small to see",
         "Nothing stops the merge. About 1,781 more cases like these would settle it, or 10 attempts a case, "
         "or a wider margin",
     ),
