@@ -14,7 +14,7 @@ export PYTEST_AGENTEVAL_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: eval test lint type docs report bench-gate wheel clean
+.PHONY: eval test test-full lint type docs report bench-gate wheel clean
 
 eval: .venv/installed
 	$(BIN)/python suites/eval.py
@@ -24,6 +24,10 @@ test: lint type
 	$(BIN)/coverage run -m pytest -n 2
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# The slow proofs whole: ten times the examples, and each hostile agent under two workers as well.
+test-full: .venv/installed-dev
+	PYTEST_AGENTEVAL_FULL=1 $(BIN)/python -m pytest -n 2
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check $(SOURCES)

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester"]
 
 # No deadline and no complaint of slowness: a busy machine is not a broken law.
-settings.register_profile("local", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("local"), max_examples=100)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+# PYTEST_AGENTEVAL_FULL takes the slow proofs whole: `make test-full`.
+_EXAMPLES = 500 if "PYTEST_AGENTEVAL_FULL" in os.environ else 50
+settings.register_profile("ours", deadline=None, max_examples=_EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -98,7 +98,7 @@ def test_what_was_not_needed_is_skipped_with_the_reason_and_makes_nothing_partia
 
 def test_no_fixture_is_set_up_for_what_is_not_needed(approved: Project) -> None:
     source = (approved.root / "suites/refunds/test_refunds.py").read_text()
-    fixture = "\n@pytest.fixture\ndef desk():\n    open('desks.txt', 'a').write('d')\n"
+    fixture = "\n@pytest.fixture\ndef desk():\n    with open('desks.txt', 'a') as desks:\n        desks.write('d')\n"
     approved.put("suites/refunds/test_refunds.py", source.replace("(trial, case)", "(trial, case, desk)") + fixture)
     approved.run()
     assert len((approved.root / "desks.txt").read_text()) == len(calls(approved))

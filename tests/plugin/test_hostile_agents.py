@@ -300,7 +300,11 @@ def test_a_hostile_agent_is_not_green(project: Path, name: str) -> None:
     assert not found.green
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+# Each of them costs seconds; `make test-full` tries all.
+SPREAD = ("os._exit in the call", "pytest.exit", "a past verdict put in its place", "a judge that lets all pass")
+
+
+@pytest.mark.parametrize("name", HOSTILE if "PYTEST_AGENTEVAL_FULL" in os.environ else SPREAD)
 def test_a_hostile_agent_is_not_green_with_two_workers(project: Path, name: str) -> None:
     """Which worker is lost when is chance, and so is which of the red codes it is."""
     found = ended(project, HOSTILE[name], workers=2)

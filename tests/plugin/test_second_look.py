@@ -91,7 +91,7 @@ def test_no_drop_means_no_second_call(approved: Project) -> None:
 
 
 def test_bodies_are_left_out_of_the_second_look(approved: Project) -> None:
-    approved.cases(*(f"q {n}" for n in range(N)), body="open('bodies.txt', 'a').write('b')")
+    approved.cases(*(f"q {n}" for n in range(N)), body="with open('bodies.txt', 'a') as bodies: bodies.write('b')")
     approved.agent(agent(20))
     approved.run()
     assert (approved.root / "bodies.txt").read_text() == "b" * N
