@@ -57,7 +57,8 @@ def test_a_tag_that_broke_is_told_although_the_whole_passes(approved: Project) -
     assert (session.code, session.verdicts["refunds/success"]) == (0, "pass")
     [line] = [line for line in session.text.splitlines() if "have fallen on the cases tagged" in line]
     assert line.startswith(
-        "  refunds/success seems to have fallen on the cases tagged 'vip': from 1.0000 to 0.0000, on 10 common cases -1.0000 ["
+        "  refunds/success seems to have fallen on the cases tagged 'vip': from 1.0000 to 0.0000, on 10 common cases "
+        "-1.0000 ["
     )
     # Ten fell and none rose: (1/2)^10 / 2, twice that for two slices.
     assert line.endswith("10 fell, 0 rose (q = 0.00098)")
