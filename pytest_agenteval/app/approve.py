@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pytest_agenteval.app.settings import TABLE
@@ -16,9 +16,10 @@ from pytest_agenteval.model.codec import encode, near
 from pytest_agenteval.model.estimate import CaseScores
 from pytest_agenteval.model.jsonvalue import JSON
 from pytest_agenteval.model.run import FinishedRun
-from pytest_agenteval.pipeline.aggregate import Measured, measure, measure_all
-from pytest_agenteval.pipeline.bar import ERROR_RATE, effective_bar
+from pytest_agenteval.pipeline.aggregate import Measured, measure, measure_all, of_cases
+from pytest_agenteval.pipeline.bar import ERROR_RATE, effective_bar, limits_of
 from pytest_agenteval.pipeline.compare import is_paired
+from pytest_agenteval.pipeline.gate import sides_proven
 from pytest_agenteval.pipeline.looks import Gated, Policy, look
 
 _LEAST_TO_SPLIT = 2
@@ -58,6 +59,23 @@ def approve(workspace: Workspace, request: Request) -> list[Baseline]:
         before = workspace.baselines.read(baseline.suite, baseline.metric)
         workspace.baselines.write(baseline, _change(request, before, baseline))
     return made
+
+
+def broken_limits(baseline: Baseline) -> list[str]:
+    """The limits of its own bar that the approved values are proven to break: ['below the floor 0.7']."""
+    cases = {
+        case: replace(scores, values=scores.values + held.values, answers=scores.answers + held.answers)
+        if (held := baseline.held_back.get(case))
+        else scores
+        for case, scores in baseline.screen.items()
+    }
+    gated = Gated(measured=of_cases(baseline.suite, baseline.spec, cases), bar=baseline.bar)
+    sides = zip(limits_of(baseline.bar), sides_proven(gated, Policy()), strict=True)
+    return [
+        f"{'below the floor' if sign > 0 else 'above the ceiling'} {limit:g}"
+        for (sign, limit), side in sides
+        if side < 0
+    ]
 
 
 def source_run(workspace: Workspace, suite: str, run_id: str | None) -> FinishedRun:

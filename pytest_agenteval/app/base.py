@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,15 +18,16 @@ from pytest_agenteval.metrics import built_in_metrics
 from pytest_agenteval.model.baseline import Baseline
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.loosening import Loosening, LooseningApproval
+from pytest_agenteval.model.quarantine import QuarantinedCase
 from pytest_agenteval.model.trial import Trial
-from pytest_agenteval.pipeline.loosening import CaseRule, Rules, plain
+from pytest_agenteval.pipeline.rules import CaseRule, Rules, plain
 from pytest_agenteval.store.approvals import approval_of
 from pytest_agenteval.store.baselines import APPROVALS, baseline_of
 from pytest_agenteval.store.casefiles import cases_in
 from pytest_agenteval.store.gitbase import GitBase
 from pytest_agenteval.store.quarantine import read_quarantine
 from pytest_agenteval.store.sources import Read, Sources
-from pytest_agenteval.store.testfiles import AgentTests, agent_tests
+from pytest_agenteval.store.testfiles import AgentTests, agent_tests, lends_tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +58,14 @@ def read_base(workspace: Workspace, ref: str, options: RunOptions, *, start: Pat
     ini = read_ini(git.show)
     holding = git.holding("agent_cases", ".py")
     git.fetch(holding)
-    sources = Sources(git.show)
+    sources = Sources(git.show, ini.pythonpath)
     read = [path for path in holding if ini.collects(path, options.paths)]
     tests = [found for path in read if (found := agent_tests(sources, path)) is not None]
     by_suite: dict[str, list[AgentTests]] = {}
     for one in tests:
         by_suite.setdefault(suite_of(one.path, settings), []).append(one)
+    cases = {suite: _cases(git, settings, suite, several) for suite, several in by_suite.items()}
+    elsewhere = any(lends_tests(sources, path) for path in holding)
     baselines = dict(_baselines(git, settings))
     rules = Rules(
         gates={name: one.gate for name, one in settings.suites.items()},
@@ -69,14 +73,15 @@ def read_base(workspace: Workspace, ref: str, options: RunOptions, *, start: Pat
         infrastructure=settings.infrastructure,
         options=ini.ours,
         suites=frozenset(_expected(git, settings, by_suite, baselines, options.paths or ini.testpaths)),
-        cases={suite: _cases(git, settings, suite, several) for suite, several in by_suite.items()},
-        complete=frozenset(suite for suite, several in by_suite.items() if all(one.complete for one in several)),
+        cases={suite: found for suite, (found, _) in cases.items()},
+        complete=frozenset(() if elsewhere else (suite for suite, (_, complete) in cases.items() if complete)),
         quarantined=dict(_quarantined(git, settings)),
         built_in=built_in_names(),
-        repeats={} if options.repeats else _repeats(by_suite),
-        excused=frozenset(
-            f"{one.path}::{test}" for one in tests for test, marks in one.excused.items() if "xfail" in marks
-        ),
+        repeats={
+            suite: _repeats(git, settings, suite, several, _approved(baselines.values(), suite))
+            for suite, several in (() if options.repeats else by_suite.items())
+        },
+        excused=frozenset(f"{one.path}::{test}" for one in tests for test in one.excused),
     )
     approvals = dict(_approvals(git.files(f"{settings.baselines}/{APPROVALS}"), git.show))
     python_files = _python_files(git, sources, settings, tests)
@@ -95,13 +100,17 @@ def head_rules(workspace: Workspace, base: Base, plan: Plan, trials: Sequence[Tr
     """What decides in the working tree, as this run found it."""
     settings, root = workspace.settings, Path(workspace.settings.root).resolve()
     read = reader_of(root)
-    sources = Sources(read)
+    sources = Sources(read, read_ini(read).pythonpath)
     origins = {name: _below(root, origin) for name, origin in plan.origins.items()}
-    attempts: dict[str, int] = {}
-    for suite, _, attempt in plan.planned:
-        attempts[plain(suite)] = max(int(attempt), attempts.get(plain(suite), 1))
+    attempts: dict[str, dict[str, int]] = {}
+    for suite, case, attempt in plan.planned:
+        of_suite = attempts.setdefault(plain(suite), {})
+        of_suite[case] = max(int(attempt), of_suite.get(case, 1))
     cases: dict[str, dict[str, CaseRule]] = {}
+    asked: dict[tuple[str, str], set[str]] = {}
     for trial in trials:
+        for score in trial.scores:
+            asked.setdefault((trial.case.suite, score.metric), set()).add(trial.case.id)
         rule = CaseRule(fingerprint=trial.case_fingerprint, tags=trial.case.tags)
         cases.setdefault(trial.case.suite, {})[trial.case.id] = rule
     return Rules(
@@ -112,9 +121,8 @@ def head_rules(workspace: Workspace, base: Base, plan: Plan, trials: Sequence[Tr
         suites=frozenset(cases),
         partial=frozenset(plan.partial),
         cases=cases,
-        quarantined={
-            suite: {one.case: one.until for one in entries} for suite, entries in workspace.quarantines.all().items()
-        },
+        asked={place: frozenset(found) for place, found in asked.items()},
+        quarantined={suite: _days(entries) for suite, entries in workspace.quarantines.all().items()},
         specs=plan.specs,
         sources={
             name: found for name, path in origins.items() if path and (found := sources.metric_digest(path, name))
@@ -129,14 +137,15 @@ def with_sources(base: Base, head: Rules, plan: Plan, root: Path) -> Rules:
     """The base's rules with a digest of each metric that its project defined and that the run measured."""
     origins = {name: _below(root.resolve(), origin) for name, origin in plan.origins.items()}
     found = {}
-    for name in head.specs:
+    for name in head.specs.keys() & plan.origins.keys():
         own = [path for path in base.python_files if (file := base.sources.file(path)) and name in file.metrics]
         # A metric that no decorator names is made by a factory, if it is not built in: then its whole file counts.
         here = "" if name in base.rules.built_in else origins.get(name, "")
         place = origins.get(name, "") if origins.get(name) in own else next(iter(own), here)
         if place and (digest := base.sources.metric_digest(place, name)):
             found[name] = digest
-    return replace(base.rules, sources=found)
+    # Where it is not known what defines a metric here, the two cannot be compared.
+    return replace(base.rules, sources=found, built_in=base.rules.built_in.intersection(plan.origins))
 
 
 def head_approvals(workspace: Workspace) -> dict[str, LooseningApproval]:
@@ -229,11 +238,15 @@ def _readable(workspace: Workspace) -> Iterator[Baseline]:
                     yield found
 
 
-def _quarantined(git: GitBase, settings: Settings) -> Iterator[tuple[str, dict[str, str]]]:
+def _days(entries: Iterable[QuarantinedCase]) -> dict[str, tuple[str, str]]:
+    return {one.case: (one.since, one.until) for one in entries}
+
+
+def _quarantined(git: GitBase, settings: Settings) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
     for path in git.files(settings.quarantine):
         if path.endswith(".json"):
             suite, entries = read_quarantine(git.show(path) or "", f"{path} of the base {git.sha[:12]}")
-            yield suite, {one.case: one.until for one in entries}
+            yield suite, _days(entries)
 
 
 def _approvals(paths: Iterable[str], read: Read) -> Iterator[tuple[str, LooseningApproval]]:
@@ -260,26 +273,54 @@ def _expected(
             yield suite
 
 
-def _cases(git: GitBase, settings: Settings, suite: str, tests: Sequence[AgentTests]) -> dict[str, CaseRule]:
-    """The cases that the base's test files write out or load; a file that cannot be read has none."""
+def _cases(
+    git: GitBase, settings: Settings, suite: str, tests: Sequence[AgentTests]
+) -> tuple[dict[str, CaseRule], bool]:
+    """The cases that the base's test files write out or load; and whether there can be no others.
+
+    A link has no cases here, nor has a file that cannot be read: what they asked is known from the baselines.
+    """
     found: dict[str, Case] = {}
+    complete = all(one.complete for one in tests)
     for one in tests:
         found |= {case.id: case for case in one.cases}
-        beside = one.path.rpartition("/")[0]
         for name in one.files:
-            places = [f"{beside}/{name}", f"{beside}/cases/{name}", f"{settings.suite_folder}/{suite}/cases/{name}"]
-            place = next((path for path in places if git.show(path.lstrip("/")) is not None), None)
-            if place is not None and place.endswith(CASE_FILES):
-                with suppress(CaseError):
-                    placed = cases_in(git.show(place.lstrip("/")) or "", Path(place), suite)
-                    found |= {each.case.id: each.case for each in placed}
-    return {case.id: CaseRule(fingerprint=case.fingerprint, tags=case.tags) for case in found.values()}
+            read = _loaded(git, settings, suite, one.path, name)
+            found |= {case.id: case for case in read or ()}
+            complete = complete and read is not None
+    return {case.id: CaseRule(fingerprint=case.fingerprint, tags=case.tags) for case in found.values()}, complete
 
 
-def _repeats(by_suite: Mapping[str, Sequence[AgentTests]]) -> dict[str, int]:
-    """The attempts of each suite, where all are written out."""
-    return {
-        suite: max(one.repeats or 1 for one in several)
-        for suite, several in by_suite.items()
-        if all(one.repeats is not None for one in several)
-    }
+def _approved(baselines: Iterable[Baseline], suite: str) -> set[str]:
+    """The cases of the suite that have a baseline."""
+    return {case for one in baselines if plain(one.suite) == suite for case in one.screen}
+
+
+def _loaded(git: GitBase, settings: Settings, suite: str, test: str, name: str) -> list[Case] | None:
+    """The cases of a file that a test file loads; None where they cannot be read."""
+    beside = test.rpartition("/")[0]
+    named = (f"{beside}/{name}", f"{beside}/cases/{name}", f"{settings.suite_folder}/{suite}/cases/{name}")
+    places = [posixpath.normpath(path.lstrip("/")) for path in named]
+    place = next((path for path in places if git.show(path) is not None), "")
+    if place.endswith(CASE_FILES):
+        with suppress(CaseError):
+            return [one.case for one in cases_in(git.show(place) or "", Path(place), suite)]
+    return None
+
+
+def _repeats(
+    git: GitBase, settings: Settings, suite: str, tests: Sequence[AgentTests], approved: Iterable[str]
+) -> dict[str, int]:
+    """The attempts at each case, as far as they are written out; ``approved`` are those of the suite's baselines."""
+    found: dict[str, list[int | None]] = {}
+    others: list[int | None] = []
+    for one in tests:
+        for name, attempts in one.repeats.items():
+            read = _loaded(git, settings, suite, one.path, name) if name in one.files else None
+            named = [each.id for each in read or ()] if name in one.files else [name]
+            for case in filter(None, named):
+                found.setdefault(case, []).append(attempts)
+            others += [attempts] if name in ("", *one.files) and read is None else []
+    for case in set(approved) - found.keys() if others else ():
+        found[case] = [None if None in others else min(each or 1 for each in others)]
+    return {case: max(each or 1 for each in several) for case, several in found.items() if None not in several}

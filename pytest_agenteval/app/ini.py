@@ -24,6 +24,9 @@ _TABLES: Final = (
 )
 """Where pytest looks for its settings, in its order."""
 
+_ALONE: Final = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini")
+"""Where there is one of these, nothing else is read, though it be empty."""
+
 _PYTHON_FILES: Final = ("test_*.py", "*_test.py")
 _NOT_ENTERED: Final = (".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "*.egg", "{arch}")
 
@@ -36,6 +39,7 @@ class Ini:
     testpaths: tuple[str, ...] = ()
     python_files: tuple[str, ...] = _PYTHON_FILES
     norecursedirs: tuple[str, ...] = _NOT_ENTERED
+    pythonpath: tuple[str, ...] = ()
 
     @property
     def ours(self) -> tuple[str, ...]:
@@ -59,17 +63,23 @@ class Ini:
 
 
 def lies_in(path: str, place: str) -> bool:
-    """Whether a path is the place, or lies below it; the root is '.' or empty."""
+    """Whether a path is the place, or lies below it; the root is '.' or empty, ``*`` as in testpaths."""
     place = place.removeprefix("./").rstrip("/")
-    return place in ("", ".") or path == place or path.startswith(f"{place}/")
+    if "**" in place:
+        return fnmatch(path, place.replace("**/", "*")) or fnmatch(path, f"{place.replace('**/', '*')}/*")
+    parts, patterns = path.split("/"), place.split("/")
+    lower = len(parts) >= len(patterns) and all(map(fnmatch, parts, patterns))
+    return place in ("", ".") or path == place or path.startswith(f"{place}/") or lower
 
 
 def read_ini(read: Read) -> Ini:
     """What pytest is set to in the files of one tree; defaults where there are none, or what cannot be read."""
     for file, table in _TABLES:
         text = read(file)
-        found = None if text is None else _table_in(text, file, table)
-        if found:
+        if text is None:
+            continue
+        found = _table_in(text, file, table) or {}
+        if found or file in _ALONE:
             return Ini(**{name: words for name in Ini.__dataclass_fields__ if (words := _words(found.get(name)))})
     return Ini()
 

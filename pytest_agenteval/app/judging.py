@@ -27,6 +27,7 @@ from pytest_agenteval.pipeline.adaptive import settled_suites
 from pytest_agenteval.pipeline.aggregate import Measured, measure, measure_all
 from pytest_agenteval.pipeline.bar import ERROR_RATE
 from pytest_agenteval.pipeline.compare import is_paired
+from pytest_agenteval.pipeline.dilution import on_known_cases
 from pytest_agenteval.pipeline.gate import asked_again, judge
 from pytest_agenteval.pipeline.looks import Gated, Policy, holds_back_enough, without
 from pytest_agenteval.pipeline.slices import slice_of
@@ -108,6 +109,8 @@ def judge_run(
     gated = [one for several, _, _ in found for one in several]
     policy = Policy(mode=options.gate, others=plan.others)
     judged = judge(gated, policy)
+    if ground:
+        judged = on_known_cases(gated, judged, ground.known_cases(ran), policy)
     ungated = [verdict for _, several, _ in found for verdict in several]
     told = ground.verdicts([*judged, *ungated]) if ground else [*judged, *ungated]
     verdicts = tuple(sorted(told, key=lambda one: (one.suite, one.metric, one.slice)))
@@ -129,7 +132,7 @@ def judge_run(
 
 def _in_the_way(plan: Plan, problems: Iterable[str], ran: Sequence[str], workspace: Workspace) -> list[Cause]:
     """What keeps something from being judged."""
-    told = [*plan.problems, *problems, *_vanished(ran, plan.partial, workspace), *_misspelt(ran, workspace)]
+    told = [*plan.problems, *problems, *_vanished(ran, plan.partial, workspace), *misspelt(ran, workspace)]
     causes = [Cause(code=exits.USAGE, text=problem) for problem in told]
     if not plan.planned and not plan.problems:
         causes.append(Cause(code=exits.NOTHING_COLLECTED, text="no case was selected: there is nothing to judge"))
@@ -273,7 +276,7 @@ def _problem_of(suite: _Suite, name: str, bar: Bar) -> str:
     return ""
 
 
-def _misspelt(suites: Sequence[str], workspace: Workspace) -> list[str]:
+def misspelt(suites: Sequence[str], workspace: Workspace) -> list[str]:
     """Suites named in the settings that there are not, and whose names are nearly those of some that ran."""
     ran = sorted({*suites, *(suite.partition("[")[0] for suite in suites)})
     folder = workspace.settings.path("suite_folder")

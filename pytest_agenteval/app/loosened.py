@@ -29,6 +29,10 @@ class Ground:
     at: datetime
     head_approvals: Mapping[str, LooseningApproval]
 
+    def known_cases(self, suites: Iterable[str]) -> dict[str, frozenset[str]]:
+        """By suite the cases that the base has: what is asked of all must hold of these for themselves."""
+        return {suite: self.sides.base.known_cases(suite) for suite in suites}
+
     def verdicts(self, judged: Sequence[Verdict]) -> list[Verdict]:
         """The verdicts, those of loosened metrics and suites changed, and one for each that had none."""
         by_place: dict[tuple[str, str], list[Loosening]] = {}
@@ -86,11 +90,18 @@ def ground_of(
     rules = with_sources(base, head, plan, Path(workspace.settings.root))
     found = loosenings(rules, head)
     allowed = [one for one in found if base.allows(one, at)]
-    freed = frozenset((one.suite, one.metric) for one in allowed if one.suite != WHOLE_SUITE)
+    left = tuple(one for one in found if one not in allowed)
+    sides = Sides(
+        base=rules,
+        head=head,
+        freed=frozenset((one.suite, one.metric) for one in allowed if one.suite != WHOLE_SUITE),
+        unfree=frozenset((one.suite, one.metric) for one in left),
+        approved=tuple(one for file in base.approvals.values() if at <= file.expires for one in file.loosenings),
+    )
     return Ground(
         base=base,
-        sides=Sides(base=rules, head=head, freed=freed),
-        open=tuple(one for one in found if one not in allowed),
+        sides=sides,
+        open=left,
         at=at,
         head_approvals=head_approvals(workspace),
     )

@@ -109,6 +109,7 @@ def plan(workspace: Workspace, question: Question) -> SuitePlan:
     unknown = sorted(set(question.metrics) - {one.spec.name for one in compared})
     if unknown or not chosen:
         raise BaselineError(_no_metric(question.suite, unknown, [one.spec.name for one in compared]))
+    _refuse_more_than_all(question, chosen)
     last = _last_run(workspace, question.suite)
     baselines, _ = workspace.baselines.of_suite(question.suite)
     repeats = question.repeats or _usual_repeats(last, question.suite, baselines)
@@ -215,6 +216,21 @@ def _compared(workspace: Workspace, question: Question) -> tuple[list[Held], lis
                 f"variance is assumed to lie between cases"
             )
     return found, notes
+
+
+def _refuse_more_than_all(question: Question, chosen: Sequence[Held]) -> None:
+    """A margin as wide as all values of a metric lie apart tolerates everything."""
+    for one in chosen:
+        limits = one.spec.range
+        if question.margin is None or limits is None or question.margin < limits[1] - limits[0]:
+            continue
+        meant = question.margin / 100
+        hint = f"; did you mean {meant:g}?" if meant < limits[1] - limits[0] else ""
+        message = (
+            f"--margin {question.margin:g} tolerates any loss of {one.spec.name}, whose values lie "
+            f"from {limits[0]:g} to {limits[1]:g}{hint or '. Name less'}"
+        )
+        raise BaselineError(message)
 
 
 def _without_baseline(

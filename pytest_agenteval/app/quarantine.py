@@ -20,6 +20,9 @@ from pytest_agenteval.store.history.excerpt import read_some
 MEASURE = "pytest --agent-eval --agent-eval-repeats 5"
 """How flakiness is measured."""
 
+_SEVERAL = 2
+"""Attempts without which no difference can be seen."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -35,10 +38,10 @@ class Wanted:
 
 
 def quarantine(workspace: Workspace, wanted: Wanted) -> QuarantinedCase:
-    """Quarantine a case, or renew its quarantine, by the newest run in which it was measured flaky.
+    """Quarantine a case, or renew its quarantine, by the newest whole run that called it several times.
 
-    Raises QuarantineError for a day that is past or too far ahead, for a case that must pass, and for one that no
-    run of the last 90 days measured to be flaky by a metric that gates.
+    Raises QuarantineError for a day that is past or too far ahead, for a case that must pass, and for one that this
+    run, of the last 90 days, did not measure to be flaky by a metric that gates.
     """
     _refuse_day(wanted)
     run, metric, values = _measured_flaky(workspace, wanted)
@@ -107,7 +110,7 @@ def _refuse_day(wanted: Wanted) -> None:
 
 
 def _measured_flaky(workspace: Workspace, wanted: Wanted) -> tuple[Run, str, tuple[float, ...]]:
-    """The newest run in which the case, as it is now, was flaky; by which metric; and its values."""
+    """The newest whole run that called the case several times, as it is now; the metric it is flaky by; its values."""
     since = wanted.at - timedelta(days=LONGEST_DAYS)
     runs = workspace.history.runs(wanted.suite)
     own = [run for run in reversed(runs) if not run.candidate and since <= run.started <= wanted.at]
@@ -119,17 +122,20 @@ def _measured_flaky(workspace: Workspace, wanted: Wanted) -> tuple[Run, str, tup
         raise QuarantineError(message)
     _refuse_must_pass(workspace, looks[0][0], wanted)
     newest = next(iter(looks[0][1].values())).fingerprint
-    stable = ""
+    stable = "as it is now, it was never called several times in a whole run"
     for run, by_metric in looks:
-        for metric, scores in by_metric.items():
-            n_repeats = len(scores.values) if scores.fingerprint == newest else 0
-            if n_repeats and flaky({wanted.case: scores}, run.specs.get(metric, MetricSpec(name=metric))):
+        same = {metric: scores for metric, scores in by_metric.items() if scores.fingerprint == newest}
+        n_repeats = max((len(scores.values) for scores in same.values()), default=0)
+        if n_repeats < _SEVERAL or not run.stands_for(wanted.suite):
+            continue
+        for metric, scores in same.items():
+            if flaky({wanted.case: scores}, run.specs.get(metric, MetricSpec(name=metric))):
                 return run, metric, scores.values
-            if n_repeats > 1:
-                stable = stable or f"it looked stable in {attempts_words(n_repeats, n_repeats)} of {run.id}"
+        # An older run may have been of an agent that was worse: the newest decides.
+        stable = f"it looked stable in {attempts_words(n_repeats, n_repeats)} of {run.id}, the newest that can tell"
+        break
     message = (
-        f"case {wanted.case!r} of suite {wanted.suite!r} was not measured flaky by a metric that gates: "
-        f"{stable or 'as it is now, it was never called several times in a run'}. "
+        f"case {wanted.case!r} of suite {wanted.suite!r} was not measured flaky by a metric that gates: {stable}. "
         f"No case is declared flaky by hand; measure it: {MEASURE}"
     )
     raise QuarantineError(message)

@@ -58,7 +58,7 @@ def rescore(workspace: Workspace, registry: Registry, wanted: Rescore) -> Rescor
     run = replace(
         stored.run,
         id=f"{stored.run.id}-{secrets.token_hex(3)}",  # sorts behind the run whose trials it has
-        mode="import",
+        mode="rescored",
         aside="" if wanted.stands else f"run {stored.run.id} scored anew",
         specs={**stored.run.specs, **{metric.spec.name: metric.spec for metric in metrics}},
         versions=versions(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_agenteval.app.judging import Judged
@@ -10,9 +10,10 @@ from pytest_agenteval.app.registry import ALWAYS_MEASURED
 from pytest_agenteval.app.repeats import repeats_lines
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.jsonvalue import JSON, canonical
+from pytest_agenteval.model.quarantine import Standing
 from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trial import Trial
-from pytest_agenteval.model.verdict import Outcome, SliceFinding, Verdict
+from pytest_agenteval.model.verdict import Outcome, Reason, SliceFinding, Verdict
 from pytest_agenteval.model.visible import one_line, visible
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.words import comparison_words, counted, number
@@ -22,6 +23,8 @@ _MOST_REASONS = 3
 _MOST_ERRORS = 10
 _MOST_FAILING = 3
 _SUCCESS = "success"
+_TOLD_ELSEWHERE = (exits.RED, exits.INCONCLUSIVE, exits.TESTS_FAILED)
+"""Causes that the verdicts tell, or pytest itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +51,22 @@ def measured_lines(judged: Judged, suite: str, estimates: Sequence[Estimate], *,
         name = f"{suite}/{estimate.metric}"
         if not estimate.n or estimate.metric in verdicts:
             yield from _not_evaluated(name, list(judged.not_evaluated.get(name, {}).items()))
-    yield from _failing(trials, told, verbose=verbose)
+    held = judged.quarantines.get(suite, Standing()).cases
+    yield from _failing(trials, told, held, verbose=verbose)
     for line in repeats_lines(judged, suite):
         yield Line(visible(f"  {line}"))
 
 
-def gate_lines(judged: Judged, exit_code: int, details: str) -> Iterator[Line]:
-    """Whose agent erred, what the gate says of each metric, what else stands in the way, and the exit code."""
+def gate_lines(judged: Judged, exit_code: int, details: str, *, may_be_partial: bool = False) -> Iterator[Line]:
+    """Whose agent erred, what the gate says of each metric, what else stands in the way, and the exit code.
+
+    ``may_be_partial``: one could have said that a part is meant, and has not.
+    """
     yield from _errors(judged)
     for verdict in judged.verdicts:
-        yield from _told(verdict)
+        yield from _told(verdict, may_be_partial=may_be_partial)
     for cause in judged.causes:
-        if cause.code not in (exits.RED, exits.INCONCLUSIVE):
+        if cause.code not in _TOLD_ELSEWHERE:
             yield Line(visible(f"ERROR: {cause.text}"), ("red",))
     yield Line(_last_line(judged, exit_code, details), ("bold", "green" if exit_code == exits.OK else "red"))
 
@@ -91,7 +98,9 @@ def _not_evaluated(name: str, reasons: Sequence[tuple[str, str]]) -> Iterator[Li
         yield Line(f"  … and on {len(reasons) - _MOST_REASONS} more cases")
 
 
-def _failing(trials: Sequence[Trial], told: Sequence[Estimate], *, verbose: bool) -> Iterator[Line]:
+def _failing(
+    trials: Sequence[Trial], told: Sequence[Estimate], quarantined: Collection[str], *, verbose: bool
+) -> Iterator[Line]:
     """The first trials that do not succeed, with what was expected and what was answered."""
     if not any(estimate.metric == _SUCCESS for estimate in told):
         return
@@ -104,6 +113,7 @@ def _failing(trials: Sequence[Trial], told: Sequence[Estimate], *, verbose: bool
         due = [f"{key} {_shown(trial.case.expect.get(key), 60)}" for key in keys]
         said = _shown(trial.output, 80)
         which = trial.case.id if trial.attempt == 1 else f"{trial.case.id}, attempt {trial.attempt}"
+        which += " (quarantined)" if trial.case.id in quarantined else ""
         expected = f"due {'; '.join(due)}; " if due else ""
         yield Line(f"  no success on {which}: {expected}answered {said}")
     if len(failing) > most:
@@ -136,7 +146,7 @@ def _errors(judged: Judged) -> Iterator[Line]:
         yield Line(f"  … and {len(erred) - _MOST_ERRORS} more errors")
 
 
-def _told(verdict: Verdict) -> Iterator[Line]:
+def _told(verdict: Verdict, *, may_be_partial: bool) -> Iterator[Line]:
     yield from _fallen_slices(verdict)
     if verdict.outcome is Outcome.PASS:
         return
@@ -145,7 +155,8 @@ def _told(verdict: Verdict) -> Iterator[Line]:
         visible(f"{verdict.name}: {verdict.outcome}: {verdict.message}."),
         ("yellow" if warns else "red",),
     )
-    yield Line(visible(f"  → {verdict.next_step}"))
+    leave = ", or say --agent-eval-partial" if may_be_partial and verdict.reason is Reason.PARTIAL else ""
+    yield Line(visible(f"  → {verdict.next_step}{leave}"))
 
 
 def _fallen_slices(verdict: Verdict) -> Iterator[Line]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from pytest_agenteval.app.base import read_base
 from pytest_agenteval.app.judging import Cause
 from pytest_agenteval.app.regate import judge_again
+from pytest_agenteval.app.runs import RunOptions
 from pytest_agenteval.app.verdictfile import (
     VerdictDocument,
     audit_head,
@@ -23,18 +25,23 @@ from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.verdict import Outcome
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.words import counted
+from pytest_agenteval.store.gitbase import GitBase
 from pytest_agenteval.store.history.segments import read_segment, segment_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What is asked of the verdict: of which run it is, how old at most, over how many cases at least."""
+    """What is asked of the verdict: of which run it is, how old at most, over how many cases at least.
+
+    ``base`` is the branch or commit by whose merge base with HEAD the run must have been judged.
+    """
 
     now: datetime
     run: str | None = None
     max_age: timedelta | None = None
     expect_cases: int | None = None
     file: Path | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,10 @@ class Checked:
 
 
 def check_verdict(workspace: Workspace, demand: Demand) -> Checked:
-    """Look at the verdict of the last run, or at the file that ``demand`` names. Nothing is written."""
+    """Look at the verdict of the last run, or at the file that ``demand`` names. Nothing is written.
+
+    Raises UsageError where the base that ``demand`` names cannot be had, or cannot be read.
+    """
     try:
         document = read_verdict(demand.file or workspace.verdict_file)
     except IntegrityError as error:
@@ -67,6 +77,16 @@ _Look = Callable[[VerdictDocument, Demand, Workspace], Iterator[_Finding]]
 def _of_this_run(found: VerdictDocument, demand: Demand, _workspace: Workspace) -> Iterator[_Finding]:
     if demand.run is not None and found.run != demand.run:
         yield exits.INTEGRITY, f"it is of run {found.run}, not of run {demand.run}. Run pytest --agent-eval again"
+
+
+def _by_this_base(found: VerdictDocument, demand: Demand, workspace: Workspace) -> Iterator[_Finding]:
+    if demand.base is None:
+        return
+    due = GitBase.merge_base(Path(workspace.settings.root).resolve(), demand.base).sha
+    if found.base != due:
+        how = f"by the base {found.base[:12]}" if found.base else "without a base"
+        step = f"Run pytest --agent-eval --agent-eval-base {demand.base}, and see what switched it off"
+        yield exits.INTEGRITY, f"its run was judged {how}, and {demand.base} is {due[:12]}. {step}"
 
 
 def _of_this_time(found: VerdictDocument, demand: Demand, _workspace: Workspace) -> Iterator[_Finding]:
@@ -100,7 +120,7 @@ def _agrees_with_itself(found: VerdictDocument, _demand: Demand, _workspace: Wor
             yield exits.INTEGRITY, f"{what}, but no cause has the code {code}"
 
 
-def _scores_are_kept(found: VerdictDocument, _demand: Demand, workspace: Workspace) -> Iterator[_Finding]:
+def _scores_are_kept(found: VerdictDocument, demand: Demand, workspace: Workspace) -> Iterator[_Finding]:
     """From the segment itself: the index beside the history is anybody's to write."""
     if not found.trials:
         return
@@ -115,18 +135,19 @@ def _scores_are_kept(found: VerdictDocument, _demand: Demand, workspace: Workspa
         yield exits.INTEGRITY, str(error)
         return
     same = (kept.run.id, len(kept.trials), n_cases(kept.trials)) == (found.run, found.trials, found.cases)
-    if same and scores_digest([*kept.trials, *kept.second_look]) == found.scores_digest:
-        yield from _judged_anew(found, kept, workspace)
+    if same and scores_digest(kept) == found.scores_digest:
+        yield from _judged_anew(found, kept, demand, workspace)
     else:
         what = "its scores are not those that the history has of this run"
         yield exits.INTEGRITY, f"{what}. Run pytest --agent-eval again"
 
 
-def _judged_anew(found: VerdictDocument, kept: FinishedRun, workspace: Workspace) -> Iterator[_Finding]:
+def _judged_anew(found: VerdictDocument, kept: FinishedRun, demand: Demand, workspace: Workspace) -> Iterator[_Finding]:
     """Whether the scores give in this process what they gave in one in which agents ran."""
-    verdicts = judge_again(workspace, kept, found.gate).verdicts
-    # What is loosened here may be allowed by the base, and what has no baseline here may have one there.
-    by_base = {Outcome.LOOSENED, Outcome.NO_BASELINE} if found.base else set()
+    base = read_base(workspace, demand.base, RunOptions()) if demand.base else None
+    verdicts = judge_again(workspace, kept, found.gate, base).verdicts
+    # What is loosened here may be allowed by a base, and what has no baseline here may have one there.
+    by_base = {Outcome.LOOSENED, Outcome.NO_BASELINE} if found.base and base is None else set()
     red = [
         f"{one.suite}/{one.metric}: {one.outcome}"
         for one in verdicts
@@ -166,6 +187,7 @@ def _green(found: VerdictDocument, _demand: Demand, _workspace: Workspace) -> It
 
 _LOOKS: tuple[_Look, ...] = (
     _of_this_run,
+    _by_this_base,
     _of_this_time,
     _whole,
     _agrees_with_itself,

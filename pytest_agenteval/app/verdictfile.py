@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,9 +17,10 @@ from pytest_agenteval.model.codec import decode, encode
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.jsonvalue import canonical, digest, parse
 from pytest_agenteval.model.loosening import Loosening
-from pytest_agenteval.model.run import Mode, Rounds
+from pytest_agenteval.model.run import FinishedRun, Mode, Rounds
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Verdict
+from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.looks import GateMode
 from pytest_agenteval.store.audit import AuditRecord
 from pytest_agenteval.store.files import write_atomically
@@ -87,9 +88,9 @@ def verdict_document(judged: Judged, exit_code: int, gate: GateMode, workspace: 
         partial=run.partial,
         cases=n_cases(trials),
         trials=len(trials),
-        scores_digest=scores_digest([*trials, *judged.finished.second_look]),
+        scores_digest=scores_digest(judged.finished),
         baselines=baseline_digests(judged.finished.suites(), workspace),
-        audit=audit_head(workspace.audit.records()),
+        audit=_audit_head_now(workspace),
         versions=run.versions,
         verdicts=judged.verdicts,
         estimates=judged.finished.estimates,
@@ -101,7 +102,7 @@ def verdict_document(judged: Judged, exit_code: int, gate: GateMode, workspace: 
 
 
 def write_verdict(judged: Judged, exit_code: int, gate: GateMode, workspace: Workspace) -> None:
-    """Write the document. Raises IntegrityError where it cannot be written, or the audit log does not verify."""
+    """Write the document. Raises IntegrityError where it cannot be written."""
     document = encode(verdict_document(judged, exit_code, gate, workspace))
     text = _TEXT.encode({**document, _DIGEST: digest_of(document)}) + "\n"
     write_atomically(workspace.verdict_file, text.encode("utf-8", "replace"))
@@ -135,12 +136,17 @@ def digest_of(document: Mapping[str, Any]) -> str:
     return digest(document, length=64)
 
 
-def scores_digest(trials: Iterable[Trial]) -> str:
-    """SHA-256 over the value of every score, trial by trial in canonical order."""
-    found = hashlib.sha256()
-    for trial in sorted(trials, key=lambda trial: trial.key):
+def scores_digest(finished: FinishedRun) -> str:
+    """SHA-256 over all that the verdicts can be made of again, trial by trial in canonical order.
+
+    It is how each metric is declared, and of each trial what the case asked, its tags, and every score.
+    """
+    run = finished.run
+    found = hashlib.sha256(canonical([encode(run.specs), encode(run.rounds)]).encode("utf-8", "replace"))
+    for trial in sorted([*finished.trials, *finished.second_look], key=lambda trial: trial.key):
         values = [[score.metric, score.metric_version, score.value] for score in trial.scores]
-        found.update(canonical([*trial.key, values]).encode("utf-8", "replace"))
+        told = [*trial.key, trial.case_fingerprint, list(trial.case.tags), trial.answer_digest, values]
+        found.update(canonical(told).encode("utf-8", "replace"))
     return found.hexdigest()
 
 
@@ -161,6 +167,24 @@ def baseline_digests(suites: Iterable[str], workspace: Workspace) -> dict[str, s
 def audit_head(records: Sequence[AuditRecord]) -> AuditHead:
     """How many records, and the hash of the last."""
     return AuditHead(records=len(records), hash=records[-1].hash if records else "")
+
+
+def with_audit_looked_at(judged: Judged, workspace: Workspace) -> Judged:
+    """The same, with one more cause where the audit log does not verify."""
+    try:
+        workspace.audit.records()
+    except IntegrityError as error:
+        cause = Cause(code=exits.INTEGRITY, text=str(error))
+        return judged if cause in judged.causes else replace(judged, causes=(*judged.causes, cause))
+    return judged
+
+
+def _audit_head_now(workspace: Workspace) -> AuditHead:
+    """Of a log that does not verify none: a cause of the run tells it."""
+    try:
+        return audit_head(workspace.audit.records())
+    except IntegrityError:
+        return audit_head([])
 
 
 def _unsound(path: Path, why: str) -> IntegrityError:

@@ -53,7 +53,7 @@ def add_to(parts: Parts) -> None:
 
 def approve(options: argparse.Namespace) -> int:
     """``baseline approve``."""
-    from pytest_agenteval.app.approve import Request
+    from pytest_agenteval.app.approve import Request, broken_limits
     from pytest_agenteval.app.approve import approve as approve_baselines
 
     if os.environ.get("CI") and not options.in_ci:
@@ -81,6 +81,7 @@ def approve(options: argparse.Namespace) -> int:
         say(
             f"approved {_headline(baseline)}",
             f"  {shown(workspace.baselines.path(baseline.suite, baseline.metric))}",
+            *(f"  it is proven to lie {broken}: the gate stays red" for broken in broken_limits(baseline)),
             *([] if baseline.held_back or baseline.approval.run not in live else [f"  {_NOTHING_HELD_BACK}"]),
         )
     return exits.OK
@@ -104,10 +105,20 @@ def _approve_loosening(options: argparse.Namespace) -> int:
     say(
         *(f"approved {one.suite}/{one.metric}: {one.words}" for one in approval.loosenings),
         f"  {shown(path)}, until {approval.expires:%Y-%m-%d}, {approval.owner} answers",
-        "Commit this file alone (with audit/), have its owner review it, and merge it first;",
-        "then bring your change up to date with the base: it counts from there.",
+        "Merge this file first and by itself; audit/ stays with your change:",
+        *(f"  {line}" for line in _merged_first(shown(path), options.base)),
     )
     return exits.OK
+
+
+def _merged_first(file: str, base: str) -> tuple[str, ...]:
+    return (
+        "git add -A && git commit -m 'My change, and the approval that it needs'",
+        f"git switch -c approval {base}",
+        f"git checkout '@{{-1}}' -- {file}",
+        "git commit -m 'Approve a loosening'  # have its owner review this branch, and merge it",
+        f"git switch - && git merge {base}  # once it is merged (and fetched): it counts from here",
+    )
 
 
 def show(options: argparse.Namespace) -> int:

@@ -25,13 +25,14 @@ def add_to(parts: Parts) -> None:
 def gate(options: argparse.Namespace) -> int:
     """``gate``."""
     from pytest_agenteval.app.judging import estimates_by_suite
-    from pytest_agenteval.app.regate import judge_again, limits_of, with_limits
+    from pytest_agenteval.app.regate import judge_again, limits_of, told_alone, with_limits
     from pytest_agenteval.app.summary import gate_lines, measured_lines
 
     workspace = workspace_of(options)
     finished = workspace.history.read(options.run)
     limits = limits_of(options.set, finished)
-    judged = judge_again(with_limits(workspace, finished, limits), finished, options.mode)
+    other = with_limits(workspace, finished, limits)
+    judged = told_alone(judge_again(other, finished, options.mode), finished, other, options.mode)
     say(f"run {finished.run.id} of {week_of(finished.run.started)}, judged anew in {options.mode} mode")
     for suite, estimates in estimates_by_suite(judged).items():
         say(*(line.text for line in measured_lines(judged, suite, estimates, verbose=options.verbose)))

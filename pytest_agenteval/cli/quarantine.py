@@ -48,9 +48,11 @@ def add(options: argparse.Namespace) -> int:
         at=datetime.now(UTC),
     )
     workspace = workspace_of(options)
+    known = any(one.case == options.case for one in workspace.quarantines.read(options.suite))
+    done = "renewed the quarantine of" if known else "quarantined"
     entry = quarantine(workspace, wanted)
     say(
-        f"quarantined {options.suite}/{entry.case} until {entry.until}: it runs, and does not gate",
+        f"{done} {options.suite}/{entry.case} until {entry.until}: it runs, and does not gate",
         f"  {entry.evidence}",
         f"  {shown(workspace.quarantines.path(options.suite))}",
     )
@@ -64,7 +66,8 @@ def remove(options: argparse.Namespace) -> int:
     by = options.by or actor(options.root)
     workspace = workspace_of(options)
     release(workspace, options.suite, options.case, by=by, reason=options.reason, at=datetime.now(UTC))
-    say(f"{options.suite}/{options.case} gates again")
+    file = shown(workspace.quarantines.path(options.suite))
+    say(f"{options.suite}/{options.case} gates again", f"  {file}")
     return exits.OK
 
 
@@ -77,5 +80,5 @@ def list_quarantined(options: argparse.Namespace) -> int:
         for entry in entries:
             whose = entry.over if entry.expired(now) else entry.whose
             lines += [f"{suite}/{entry.case}: {whose}", f"  {entry.evidence}: {entry.reason}"]
-    say(*lines or [f"no case in {quarantines.root}"])
+    say(*lines or [f"no case in {shown(quarantines.root)}"])
     return exits.OK

@@ -24,6 +24,9 @@ def add_to(parts: Parts) -> None:
     check_.add_argument("--run-id", metavar="ID", help="the run that it must be of")
     check_.add_argument("--max-age", type=duration, metavar="AGE", help="how old at most: 90s, 15m, 1h, 2d")
     check_.add_argument("--expect-cases", type=int, metavar="N", help="how many cases at least were run")
+    check_.add_argument(
+        "--base", metavar="REF", help="the base by which it must have been judged, as --agent-eval-base"
+    )
     check_.add_argument("--file", type=Path, help="the file (default: .agenteval/verdict.json)")
     check_.set_defaults(act=check)
 
@@ -39,10 +42,13 @@ def check(options: argparse.Namespace) -> int:
         max_age=options.max_age,
         expect_cases=options.expect_cases,
         file=options.file,
+        base=options.base,
     )
     found = check_verdict(workspace, demand)
     file = shown(demand.file or workspace.verdict_file)
-    what = f" {found.sentence}" if found.sentence else ""
+    # What was looked at reads like praise where something was found.
+    told = found.sentence.partition(": ")[0] if found.findings else found.sentence
+    what = f" {told}" if told else ""
     say(f"{file}: {'not green' if found.findings else 'green'}, exit code {found.code}:{what}".removesuffix(":"))
     say(*(f"  [{finding.code}] {finding.text}" for finding in found.findings))
     return found.code

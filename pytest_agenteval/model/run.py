@@ -12,7 +12,7 @@ from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trial import Trial
 
-Mode = Literal["live", "replay", "import"]
+Mode = Literal["live", "replay", "import", "rescored"]
 
 
 def week_of(at: datetime) -> str:

@@ -41,11 +41,11 @@ class Reason(StrEnum):
 class Comparison:
     """One metric of a run against a reference, paired by case.
 
-    ``before`` and ``now`` are the means over the pairs, ``delta`` is their difference, in the metric's own direction; ``low`` and
-    ``high`` are its one-sided bounds, each at the level of the pass test. ``lost`` and ``won`` name the
-    cases that fell and rose, ``edited`` those whose input or expectation changed, ``regraded`` those
-    whose answer is the same while its score is not. ``cases_needed`` further cases, or ``repeats_needed``
-    attempts a case, would let a run that changed nothing pass.
+    ``before`` and ``now`` are the means over the pairs, ``delta`` is their difference, in the metric's own
+    direction; ``low`` and ``high`` are its one-sided bounds, each at the level of the pass test. ``lost`` and
+    ``won`` name the cases that fell and rose, ``edited`` those whose input or expectation changed, ``regraded``
+    those whose answer is the same while its score is not. ``cases_needed`` further cases, or
+    ``repeats_needed`` attempts a case, would let a run that changed nothing pass.
     """
 
     stage: Literal["screen", "confirmation"] = "screen"

@@ -37,9 +37,20 @@ def asked_again(gated: Sequence[Gated], verdicts: Sequence[Verdict]) -> dict[str
     return found
 
 
+def at_limits(one: Gated, policy: Policy) -> Verdict | None:
+    """What floor and ceiling alone say of a metric; None where it keeps them."""
+    [each] = look([one], policy)
+    found = _below_floor(each, policy) or _floor_open(each, policy)
+    return None if found is None else _told(each, found, (), policy)
+
+
 def _judge(each: Looks, slices: tuple[SliceFinding, ...], policy: Policy) -> Verdict:
+    return _told(each, _found(each, policy), slices, policy)
+
+
+def _told(each: Looks, found: _Found, slices: tuple[SliceFinding, ...], policy: Policy) -> Verdict:
     one = each.one
-    outcome, reason = _found(each, policy)
+    outcome, reason = found
     confirmed = each.confirmed(policy)
     message, next_step = words.explain(outcome, reason, words.Facts(looks=each, policy=policy))
     return Verdict(

@@ -194,10 +194,11 @@ def attempts_words(fewest: int, most: int) -> str:
     return f"{most} attempts" if fewest == most else f"{fewest} to {most} attempts"
 
 
-def flaky_words(cases: Sequence[FlakyCase]) -> str:
-    """'case-7 (2 of 5), case-3 (4 of 5)': the first few, and how many more there are."""
+def flaky_words(cases: Sequence[FlakyCase], quarantined: Collection[str] = ()) -> str:
+    """'case-7 (2 of 5), case-3 (4 of 5, quarantined)': the first few, and how many more there are."""
     more = f" and {len(cases) - MOST_NAMED:,} more" if len(cases) > MOST_NAMED else ""
-    return ", ".join(f"{one.case} ({one.words})" for one in cases[:MOST_NAMED]) + more
+    told = [one.words + ", quarantined" * (one.case in quarantined) for one in cases[:MOST_NAMED]]
+    return ", ".join(f"{one.case} ({words})" for one, words in zip(cases, told, strict=False)) + more
 
 
 def percent(share: float) -> str:

@@ -13,6 +13,7 @@ from pytest_agenteval.pipeline.aggregate import Measured
 from pytest_agenteval.pipeline.looks import Looks, Policy
 
 _MOST_NAMED = 8
+_RUN_FIRST = "pytest --agent-eval --agent-eval-repeats 6"
 _MOST_REPEATS = 50
 """Nobody repeats a case more often, so it is no advice."""
 
@@ -41,9 +42,19 @@ class Facts:
 
     @property
     def approve(self) -> str:
-        """The command that accepts this run's values."""
+        """The command that accepts such values, and the run to make before where this one is no baseline."""
         suite, metric = self.measured.suite, self.measured.spec.name
-        return f"pytest-agenteval baseline approve {suite} --metric {metric} --reason '…'"
+        command = f"pytest-agenteval baseline approve {suite} --metric {metric} --reason '…'"
+        return f"{_RUN_FIRST} first, then {command}" if self._is_no_baseline else command
+
+    @property
+    def _is_no_baseline(self) -> bool:
+        """Whether the repeats stopped early, or a baseline of this run would lose the values that it holds back."""
+        one = self.looks.one
+        used, cap = one.rounds
+        has_repeats = any(len(scores.values) > 1 for scores in one.measured.cases.values())
+        holds_back = one.baseline is not None and bool(one.baseline.held_back)
+        return used < cap or (holds_back and not has_repeats)
 
     @property
     def compared(self) -> str:
@@ -116,7 +127,7 @@ _Words = tuple[str, str]
 
 
 def _partial(_facts: Facts) -> _Words:
-    return "only part of the suite ran, so nothing is judged", "Run the whole suite, or say --agent-eval-partial"
+    return "only part of the suite ran, so nothing is judged", "Run the whole suite"
 
 
 def _missing(facts: Facts) -> _Words:
@@ -138,10 +149,10 @@ def _case_set(facts: Facts) -> _Words:
     changes = f"{len(found.edited)} edited, {len(found.removed)} removed"
     changes += f", {n_quarantined} quarantined" if n_quarantined else ""
     message = f"only {found.n_pairs} of {total} cases of the baseline are as they were ({changes}); on those: "
-    step = f"If the new cases are right: {facts.approve}"
-    if n_quarantined:
-        step = f"Mend quarantined cases and take them out of quarantine: no suite passes by it alone. {step}"
-    return message + comparison_words(found), step
+    mend = "Mend quarantined cases and take them out of quarantine: no suite passes by it alone"
+    renew = f"If the new cases are right: {facts.approve}"
+    told = [mend] * (n_quarantined > 0) + [renew] * bool(found.edited or found.removed)
+    return message + comparison_words(found), ". ".join(told) or renew
 
 
 def _metric_version(facts: Facts) -> _Words:
@@ -199,13 +210,12 @@ def _not_confirmed(facts: Facts) -> _Words:
 
 
 def _below_floor(facts: Facts) -> _Words:
-    measured, found = facts.measured, facts.comparison
+    measured = facts.measured
     message = f"{value_words(measured.estimate)}: proven to break {bar_words(facts.looks.one.bar)}"
-    if found is not None and found.lost:
-        return message, f"Look at the cases that fell: {named(found.lost)}"
-    best = measured.spec.best
-    failing = tuple(case for case, scores in sorted(measured.cases.items()) if scores.mean != best)
-    return message, f"Look at {named(failing)}"
+    sign, best = (1.0 if measured.spec.better == "higher" else -1.0), measured.spec.best
+    means = {case: scores.mean for case, scores in measured.cases.items()}
+    failing = sorted((case for case in means if means[case] != best), key=lambda case: (sign * means[case], case))
+    return message, f"Look at {named(tuple(failing))}"
 
 
 def _floor_open(facts: Facts) -> _Words:

@@ -15,7 +15,7 @@ from pytest_agenteval.app.judging import Cause, Judged, judge_run, seal
 from pytest_agenteval.app.recording import record
 from pytest_agenteval.app.registry import Registry
 from pytest_agenteval.app.runs import Plan, RunOptions, run_folder
-from pytest_agenteval.app.verdictfile import write_verdict
+from pytest_agenteval.app.verdictfile import with_audit_looked_at, write_verdict
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import AgentEvalError
 from pytest_agenteval.model.codec import decode
@@ -59,6 +59,7 @@ class Controller:
         self._config, self._run, self._workspace = config, run, workspace
         self._registry, self._options, self._clock, self._base = registry, options, clock, base
         self._excused: set[str] = set()
+        self._published: Plan | None = None
         self._trials: dict[TrialKey, Trial] = {}
         self._second: dict[TrialKey, Trial] = {}
         self._judged: Judged | None = None
@@ -86,10 +87,10 @@ class Controller:
         failed_last = self._config.pluginmanager.get_plugin("lfplugin")
         if failed_last is not None and getattr(report, "agenteval_kind", None) is not None:
             failed_last.lastfailed[report.nodeid] = True  # skipped for pytest, but --lf shall repeat it
+        if self._is_excused(report):
+            self._excused.add(self._test_of(report))
         data = getattr(report, "agenteval", None)
         if data is not None:
-            if hasattr(report, "wasxfail"):
-                self._excused.add(self._test_of(report))
             _join(self._trials, data if isinstance(data, Trial) else decode(Trial, data))  # JSON from a worker
 
     @pytest.hookimpl(tryfirst=True)
@@ -158,8 +159,10 @@ class Controller:
     @property
     def plan(self) -> Plan | None:
         """What will run, once it is known."""
-        found = self._config.stash.get(PLAN, None)
-        return found or distribution.published_plan(self._workspace.settings, self._run.id)
+        found = self._config.stash.get(PLAN, None) or self._published
+        if found is None:
+            found = self._published = distribution.published_plan(self._workspace.settings, self._run.id)
+        return found
 
     @property
     def trials(self) -> Mapping[TrialKey, Trial]:
@@ -184,13 +187,25 @@ class Controller:
         repeats = self._config.stash.get(REPEATS, None)
         return repeats is None or repeats.counts(suite, attempt)
 
+    def _is_excused(self, report: pytest.TestReport) -> bool:
+        """Whether an agent's item need not pass: it is expected to fail, or skipped by something else than us."""
+        if self._base is None or not (report.skipped or hasattr(report, "wasxfail")):
+            return False
+        plan, repeats = self.plan or Plan(), self._config.stash.get(REPEATS, None)
+        if getattr(report, "agenteval_kind", None) is not None or report.nodeid not in plan.shares:
+            return False
+        if repeats is None or report.nodeid not in plan.items:
+            return True
+        suite, case, attempt, _ = plan.items[report.nodeid]
+        return hasattr(report, "wasxfail") or repeats.settled.needs((suite, case, int(attempt)))
+
     def _test_of(self, report: pytest.TestReport) -> str:
-        """'suites/refunds/test_refunds.py::test_refund', from the project's root."""
+        """'suites/refunds/test_refunds.py::TestAll::test_refund', from the project's root."""
         path, _, name = report.nodeid.partition("::")
         root = Path(self._workspace.settings.root).resolve()
         file = (self._config.rootpath / path).resolve()
         place = file.relative_to(root).as_posix() if file.is_relative_to(root) else path
-        return f"{place}::{name.partition('[')[0].rpartition('::')[2]}"
+        return f"{place}::{name.partition('[')[0]}"
 
     def _judge(self, own: int) -> Judged:
         judged = self._judged_now()
@@ -202,7 +217,8 @@ class Controller:
         """Join pytest's own code to the causes, and write the verdict; what cannot be written is one more."""
         if own not in (exits.OK, *(cause.code for cause in judged.causes)):
             judged = replace(judged, causes=(*judged.causes, Cause(code=own, text=_OWN.get(own, _FOREIGN))))
-        self._judged, self._exit_code = judged, judged.code
+        self._judged = judged = with_audit_looked_at(judged, self._workspace)
+        self._exit_code = judged.code
         try:
             write_verdict(judged, self._exit_code, self._options.gate, self._workspace)
         except AgentEvalError as error:

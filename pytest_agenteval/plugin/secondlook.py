@@ -100,7 +100,10 @@ class SecondLook:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and doubts:
             told = ", ".join(f"{counted(len(cases), 'case')} of {suite}" for suite, cases in sorted(doubts.items()))
+            ends_in_letters = reporter.currentfspath is None and self._config.get_verbosity() <= 0  # -q, and xdist
             reporter.ensure_newline()
+            if ends_in_letters:
+                reporter.line("")
             reporter.write_line(visible(f"second look: a drop shows, so {told} are asked once more"))
 
 

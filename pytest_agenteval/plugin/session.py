@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ def start(config: pytest.Config) -> None:
                 ignore.write_text("# Made anew by each run: not for git.\n*\n", "utf-8")
         if distribution.distributes(config):
             distribution.start(config, run.id, workspace.settings)
+            config.pluginmanager.register(SightAtTheController(config, workspace, options, run.id), "agenteval-sight")
         else:
             take_part()
     except IntegrityError as error:
@@ -160,6 +162,8 @@ class Collector:
         except AgentEvalError as error:
             self._problems.append(str(error))
             all_jobs = {}
+        if not self._config.option.collectonly:
+            self._problems += self._known_before({job.suite for job in all_jobs.values()})
         yield
         if self._problems:
             items[:] = []
@@ -186,12 +190,19 @@ class Collector:
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Tell what the gate will be able to see in this run."""
-        from pytest_agenteval.app.sight import sights
-
         plan = self._config.stash.get(PLAN, None)
-        if plan is None or self._config.option.collectonly:
+        if plan is None or self._config.option.collectonly or distribution.distributes(self._config):
             return []
-        return [visible(line) for line in sights(self._workspace, plan, live=self._options.mode == "live")]
+        return sight_lines(self._workspace, plan, self._options)
+
+    def _known_before(self, suites: set[str]) -> Iterator[str]:
+        """What the end of the run would find to be wrong, and nobody should pay agent calls for."""
+        from pytest_agenteval.app.judging import misspelt
+
+        named = self._config.getoption("agent_eval_run_id")
+        if named and self._workspace.history.has(named):
+            yield f"--agent-eval-run-id {named}: the history has this run; an id is used once. Name another"
+        yield from misspelt(sorted(suites), self._workspace)
 
     def _make_agents(self, suites: set[str]) -> None:
         for suite in sorted(suites):
@@ -245,13 +256,41 @@ class Collector:
         return bool(config.getoption("lf", False) and cache and cache.get("cache/lastfailed", {}))
 
 
+class SightAtTheController:
+    """Under xdist the workers collect, and the controller tells what the gate will be able to see."""
+
+    def __init__(self, config: pytest.Config, workspace: Workspace, options: RunOptions, run: str) -> None:
+        self._config, self._workspace, self._options, self._run = config, workspace, options, run
+        self._told = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Tell it when the first worker has collected."""
+        plan = distribution.published_plan(self._workspace.settings, self._run)
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if self._told or plan is None or reporter is None:
+            return
+        self._told = True
+        for line in sight_lines(self._workspace, plan, self._options):
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+
+def sight_lines(workspace: Workspace, plan: Plan, options: RunOptions) -> list[str]:
+    """What the gate of each suite will be able to see."""
+    from pytest_agenteval.app.sight import sights
+
+    now = SystemClock().now()
+    return [visible(line) for line in sights(workspace, plan, live=options.mode == "live", at=now)]
+
+
 def _suite_path(folder: Path, suite: str) -> Path:
     return folder.resolve() / suite.partition("[")[0]
 
 
 def _base(config: pytest.Config, workspace: Workspace, options: RunOptions) -> Base | None:
     """The base that the command line names, for the process that judges."""
-    ref = config.getoption("agent_eval_base")
+    ref = _typed(config, "--agent-eval-base") or config.getoption("agent_eval_base")
     if not ref or distribution.is_worker(config) or config.option.collectonly:
         return None
     if options.partial_is_meant:
@@ -260,6 +299,16 @@ def _base(config: pytest.Config, workspace: Workspace, options: RunOptions) -> B
         )
         raise SettingsError(message)
     return read_base(workspace, ref, options, start=collect.project_folder(config))
+
+
+def _typed(config: pytest.Config, option: str) -> str:
+    """The value of an option as it was typed: a conftest may have changed what pytest keeps of it."""
+    found = ""
+    for word, after in pairwise([*map(str, config.invocation_params.args), ""]):
+        name, is_one_word, value = word.partition("=")
+        if name == option:
+            found = value if is_one_word else after
+    return found
 
 
 def _options(config: pytest.Config, root: Path) -> RunOptions:

@@ -14,10 +14,13 @@ from pytest_agenteval.app.workspace import Workspace
 def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int, workspace: Workspace) -> None:
     """Print the section *agent evaluation*."""
     reporter.section("agent evaluation", sep="=")
-    verbose = reporter.config.get_verbosity() > 0
+    config = reporter.config
+    verbose = config.get_verbosity() > 0
+    asked = config.getoption("agent_eval_partial") or config.getoption("agent_eval_base")
     for suite, estimates in estimates_by_suite(judged).items():
         _print(reporter, measured_lines(judged, suite, estimates, verbose=verbose))
-    _print(reporter, gate_lines(judged, exit_code, f"details in {workspace.settings.work}/verdict.json"))
+    details = f"details in {workspace.settings.work}/verdict.json"
+    _print(reporter, gate_lines(judged, exit_code, details, may_be_partial=not asked))
 
 
 def _print(reporter: pytest.TerminalReporter, lines: Iterable[Line]) -> None:

@@ -49,7 +49,9 @@ def _reports(verdict: Verdict, workspace: Workspace, options: RunOptions) -> lis
     location = (nodeid.partition("::")[0], None, f"gate of {verdict.name}")
     text = visible(f"{verdict.outcome}: {verdict.message}. {verdict.next_step}".strip())
     outcome = _outcome(verdict, options)
-    longrepr = {"passed": None, "failed": text, "skipped": (location[0], 0, text)}[outcome]
+    longrepr = {"passed": None, "failed": text, "skipped": (location[0], 0, f"{visible(verdict.name)}: {text}")}[
+        outcome
+    ]
     call = _report(nodeid, location, outcome, longrepr, "call")
     return [call, _report(nodeid, location, "passed", None, "teardown")]  # JUnit closes a case at its teardown
 

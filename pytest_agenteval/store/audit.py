@@ -83,7 +83,9 @@ class Audit:
     def _broken(self, number: int, why: str) -> IntegrityError:
         message = (
             f"{self.path}:{number}: the audit log does not verify: {why}. "
-            "Nothing is added to it; restore the file from git, and see who changed it"
+            "Nothing is added to it; restore the file from git, and see who changed it. Where two branches that each "
+            "added to it were merged, take the log and the baselines of the main branch, and approve again: "
+            "git checkout origin/main -- audit baselines"
         )
         return IntegrityError(message)
 

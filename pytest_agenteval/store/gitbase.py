@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from pytest_agenteval.errors import CaseError, UsageError
+from pytest_agenteval.model.codec import near
 from pytest_agenteval.store.strict import decoded
 
 _FOREIGN: Final = re.compile(r"(?:dubious ownership in repository at|unsafe repository \()\s*'?([^'\n)]+)")
@@ -51,8 +52,9 @@ class GitBase:
             raise UsageError(message)
         if found == head:
             message = (
-                f"the base of {ref!r} and HEAD is HEAD itself, which cannot be its own bar. On the main branch name "
-                f"the commit before the push: --agent-eval-base HEAD~1"
+                f"the base of {ref!r} and HEAD is HEAD itself, which cannot be its own bar. Where nothing is committed "
+                f"on this branch yet, commit your change first; on the main branch name the commit before the push: "
+                f"--agent-eval-base HEAD~1"
             )
             raise UsageError(message)
         return cls(root, found)
@@ -140,7 +142,8 @@ def _commit(root: Path, ref: str) -> str:
         fetch = (
             f"{remote[1]} +refs/heads/{remote[2]}:refs/remotes/{remote[1]}/{remote[2]}" if remote else f"origin {ref}"
         )
-        message = f"there is no commit {ref!r} in {root}. Type: git fetch {fetch}"
+        named = _git(root, "for-each-ref", "--format=%(refname:short)").stdout.decode("utf-8", "replace").split()
+        message = f"there is no commit {ref!r} in {root}{near(ref, named)}. Type: git fetch {fetch}"
         raise UsageError(message)
     return found
 

@@ -54,10 +54,14 @@ class PythonFile:
 
 
 class Sources:
-    """The Python files of one tree, each parsed once."""
+    """The Python files of one tree, each parsed once.
 
-    def __init__(self, read: Read) -> None:
+    ``roots`` are the folders, beside ``src``, from which modules are imported wherever the importing file lies.
+    """
+
+    def __init__(self, read: Read, roots: Iterable[str] = ()) -> None:
         self._read = read
+        self._roots = tuple(dict.fromkeys(posixpath.normpath(one) for one in (*roots, "src")))
         self._files: dict[str, PythonFile | None] = {}
 
     def file(self, path: str) -> PythonFile | None:
@@ -98,10 +102,10 @@ class Sources:
             file = self.file(todo.pop())
             if file is not None and file.path not in found:
                 found[file.path] = None
-                todo += [one.path for statement in file.tree.body for one in self._imported_files(statement, file)]
+                todo += [one.path for node in ast.walk(file.tree) for one in self._imported_files(node, file)]
         return tuple(sorted(found))
 
-    def _imported_files(self, statement: ast.stmt, file: PythonFile) -> Iterator[PythonFile]:
+    def _imported_files(self, statement: ast.AST, file: PythonFile) -> Iterator[PythonFile]:
         names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else []
         for alias, origin in _imports(statement, file.path):
             names += [origin, f"{origin}.{alias.name}"]
@@ -125,8 +129,13 @@ class Sources:
                     yield _text_of(statement)
                     yield from self._named_files(statement, file.path)
                     todo += [(file, one) for one in _names_in(statement)]
+                    for node in _imports_within(statement):
+                        for one in _bound_by(node):
+                            todo += self._behind(node, one, file)
 
-    def _behind(self, statement: ast.stmt, name: str, file: PythonFile) -> Iterator[tuple[PythonFile, str]]:
+    def _behind(
+        self, statement: ast.Import | ast.ImportFrom, name: str, file: PythonFile
+    ) -> Iterator[tuple[PythonFile, str]]:
         """What an imported name leads to in the project's own files; a module leads to all that is in it."""
         if isinstance(statement, ast.Import):
             for alias in statement.names:
@@ -145,9 +154,9 @@ class Sources:
                     yield from ((submodule, one) for one in submodule.bindings)
 
     def _module(self, dotted: str, seen_from: str) -> PythonFile | None:
-        """The project's file of a module, looked for beside the importing file and in the folders above it."""
+        """The project's file of a module: beside the importing file, in the folders above it, or below a root."""
         place = dotted.replace(".", "/")
-        for folder in _upwards(seen_from):
+        for folder in (*_upwards(seen_from), *self._roots):
             for ending in (".py", "/__init__.py"):
                 if found := self.file(posixpath.join(folder, f"{place}{ending}")):
                     return found
@@ -186,13 +195,20 @@ def _bound_by(statement: ast.stmt) -> Iterator[str]:
         case _:  # a loop, a condition, a call: any name in it may be changed by it
             yield from _names_in(statement)
             yield from (node.name for node in ast.walk(statement) if isinstance(node, Definition))
+            for node in _imports_within(statement):
+                yield from _bound_by(node)
+
+
+def _imports_within(statement: ast.stmt) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports in the body of a function, of a condition, of a try."""
+    return (node for node in ast.walk(statement) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def _names_in(node: ast.AST) -> Iterator[str]:
     return (one.id for one in ast.walk(node) if isinstance(one, ast.Name))
 
 
-def _imports(statement: ast.stmt, path: str) -> Iterator[tuple[ast.alias, str]]:
+def _imports(statement: ast.AST, path: str) -> Iterator[tuple[ast.alias, str]]:
     """Each name that ``from … import`` brings, with the dotted name of the module it comes from."""
     if isinstance(statement, ast.ImportFrom):
         above = path.split("/")[: -statement.level] if statement.level else []

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pytest_agenteval.errors import InvalidValue
 from pytest_agenteval.model.case import Case
-from pytest_agenteval.store.sources import PythonFile, Sources, callee, keyword
+from pytest_agenteval.store.sources import PythonFile, Sources, callee
 
 EXCUSES: Final = ("skip", "skipif", "xfail")
 """Pytest's words by which a test need not pass."""
@@ -24,8 +24,9 @@ _DEEPEST: Final = 20
 class AgentTests:
     """The agent tests of one file.
 
-    ``cases`` are those written out, ``files`` what ``load_cases`` names; ``complete`` says that there are no
-    others. ``repeats`` is the greatest number of attempts that is written out, None where one is not.
+    ``cases`` are those written out, ``files`` what ``load_cases`` names; ``complete`` says that its own
+    tests have no others. ``repeats`` has by case id, and by name of a case file, the attempts that are made, None
+    where they are not written out; under the empty text those of cases that only running the file would tell.
     ``excused`` has, by test, the marks and calls by which it need not pass.
     """
 
@@ -33,7 +34,7 @@ class AgentTests:
     cases: tuple[Case, ...] = ()
     files: tuple[str, ...] = ()
     complete: bool = True
-    repeats: int | None = 1
+    repeats: Mapping[str, int | None] = field(default_factory=dict)
     excused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -51,18 +52,43 @@ def agent_tests(sources: Sources, path: str) -> AgentTests | None:
     ]
     if not found:
         return None
-    given = [one for _, _, mark in found for argument in mark.args for one in _given(sources, file, argument, 0)]
-    attempts = [_repeats(mark) for _, _, mark in found]
+    by_mark = [(_repeats(sources, file, mark), list(_all_given(sources, file, mark.args, 0))) for _, _, mark in found]
+    given = [one for _, several in by_mark for one in several]
     return AgentTests(
         path=path,
         cases=tuple(one for one in given if isinstance(one, Case)),
         files=tuple(dict.fromkeys(one for one in given if isinstance(one, str))),
         complete=_UNKNOWN not in given,
-        repeats=max((one for one in attempts if one), default=1) if None not in attempts else None,
+        repeats=_greatest(by_mark),
         excused={
-            test.name: marks for owner, test, _ in found if (marks := tuple(sorted(_excuses(file.tree, owner, test))))
+            f"{owner.name}::{test.name}" if owner else test.name: marks
+            for owner, test, _ in found
+            if (marks := tuple(sorted(_excuses(file.tree, owner, test))))
         },
     )
+
+
+def lends_tests(sources: Sources, path: str) -> bool:
+    """Whether agent tests may stand elsewhere by means of this file, or come into it from elsewhere.
+
+    That is so where ``agent_cases`` is used otherwise than as the decorator of a test, where tests are imported,
+    and of what is no Python.
+    """
+    file = sources.file(path)
+    if file is None:
+        return True
+    names = {"agent_cases", *file.names_of("agent_cases")}
+    marks = {
+        id(mark.func) for _, test in _tests(file.tree) for mark in test.decorator_list if isinstance(mark, ast.Call)
+    }
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.ImportFrom) and any(
+            one.name == "*" or one.name[:4] in ("test", "Test") for one in node.names
+        ):
+            return True
+        if isinstance(node, ast.Name | ast.Attribute) and callee(node) in names and id(node) not in marks:
+            return True
+    return False
 
 
 def _tests(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, _Test]]:
@@ -122,11 +148,35 @@ def _case(call: ast.Call) -> Case | None:
         return _UNKNOWN
 
 
-def _repeats(mark: ast.Call) -> int | None:
-    if all(word.arg != "repeats" for word in mark.keywords):
+def _repeats(sources: Sources, file: PythonFile, mark: ast.Call) -> int | None:
+    words = {word.arg: word.value for word in mark.keywords}
+    if "repeats" not in words:
         return 1
-    found = (keyword(mark, name) for name in ("repeats", "max_repeats"))
+    found = (_constant(sources, file, words[name], 0) for name in ("repeats", "max_repeats") if name in words)
     return next((one for one in found if isinstance(one, int)), None)
+
+
+def _constant(sources: Sources, file: PythonFile, node: ast.AST, depth: int) -> object:
+    """The value that is written out, or that a name of a module stands for; None where only running would tell."""
+    if isinstance(node, ast.Name) and depth < _DEEPEST:
+        if imported := sources.imported(file, node.id):
+            return _constant(sources, imported[0], ast.Name(id=imported[1]), depth + 1)
+        statements = file.bindings.get(node.id, [])
+        if len(statements) == 1 and isinstance(statements[0], ast.Assign | ast.AnnAssign) and statements[0].value:
+            return _constant(sources, file, statements[0].value, depth + 1)
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _greatest(by_mark: Iterable[tuple[int | None, Iterable[Case | str | None]]]) -> dict[str, int | None]:
+    """The attempts at each case: of several tests that have it, the greatest number; of unknown cases the least."""
+    found: dict[str, list[int | None]] = {}
+    for attempts, given in by_mark:
+        for one in given:
+            found.setdefault(one.id if isinstance(one, Case) else one or "", []).append(attempts)
+    return {
+        name: None if None in several else (max if name else min)(one or 1 for one in several)
+        for name, several in found.items()
+    }
 
 
 def _excuses(tree: ast.Module, owner: ast.ClassDef | None, test: _Test) -> set[str]:

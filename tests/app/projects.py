@@ -83,7 +83,7 @@ def run(
         for case in of
         for attempt in range(1, repeats + 1)
     }
-    begun = Run(id=new_run_id(CLOCK), **{"started": CLOCK.now(), **about})
+    begun = Run(**{"id": new_run_id(CLOCK), "started": CLOCK.now(), **about})
     trials = Trials(begun, workspace.settings, registry, options, clock=CLOCK)
     kept = []
     for job in list(jobs.values())[: len(jobs) - skip]:

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_agenteval.app.approve import Request, approve, measured_of, source_run, split
+from pytest_agenteval.app.approve import Request, approve, broken_limits, measured_of, source_run, split
 from pytest_agenteval.app.workspace import Workspace
+from pytest_agenteval.cli import main
 from pytest_agenteval.errors import BaselineError, HistoryError, IntegrityError, InvalidValue
 from pytest_agenteval.model.baseline import Approval, Bar
 from pytest_agenteval.model.estimate import CaseScores
-from tests.app.projects import AT, cases, gate, project, run
+from tests.app.projects import AT, cases, gate, outcomes, project, run
 
 
 @pytest.fixture
@@ -78,6 +79,35 @@ def test_a_metric_may_be_named_and_then_gates(workspace: Workspace) -> None:
     run(workspace, cases(2), metrics=["success", "contains"])
     assert [made.metric for made in approve(workspace, wish("contains"))] == ["contains"]
     assert [made.metric for made in approve(workspace, wish())] == ["contains", "success"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "table", "told"),
+    [
+        (5, 45, "success = { floor = 0.5 }", ["below the floor 0.5"]),
+        (50, 0, "success = { ceiling = 0.5 }", ["above the ceiling 0.5"]),
+        (25, 25, "success = { floor = 0.55, ceiling = 0.9 }", []),
+        (50, 0, "success = { margin = 0.1 }", []),
+    ],
+)
+def test_limits_that_the_approved_values_are_proven_to_break_are_told(
+    tmp_path: Path, right: int, wrong: int, table: str, told: list[str]
+) -> None:
+    workspace = project(tmp_path, gate(table))
+    run(workspace, cases(right, wrong), repeats=2)
+    [made] = approve(workspace, wish())
+    assert broken_limits(made) == told
+    again = outcomes(run(workspace, cases(right, wrong), repeats=2))["success"]
+    assert (again == "below_floor") is bool(told)
+
+
+def test_the_command_warns_of_a_value_below_its_own_floor(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(workspace, cases(5, 45))
+    root = str(workspace.settings.root)
+    assert main(["--root", root, "baseline", "approve", "refunds", "--reason", "good", "--by", "Dana"]) == 0
+    assert "  it is proven to lie below the floor 0.5: the gate stays red\n" in capsys.readouterr().out
 
 
 def test_the_error_rate_is_approved_where_the_settings_name_it(workspace: Workspace) -> None:

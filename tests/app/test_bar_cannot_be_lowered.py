@@ -41,7 +41,7 @@ from tests.app.bars import (
     swap,
     written,
 )
-from tests.store.repositories import commit, git, repository
+from tests.store.repositories import commit, git, put, repository
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,10 @@ def in_rows(metric: str, key: str, value: Any, *, of: int = 3) -> Edit:
                 row[key] = value
 
     return in_json(baseline(metric), change)
+
+
+def in_row(metric: str, case: str, values: list[float]) -> Edit:
+    return in_json(baseline(metric), lambda data: data["cases"][case].update(screen=values))
 
 
 def without_rows(metric: str, *, of: int = 1) -> Edit:
@@ -239,7 +243,16 @@ LOWERINGS: dict[str, Lowering] = {
         code=4,
     ),
     "values of a baseline are lowered": Lowering(
-        edit=in_rows("contains", "screen", [0]), guard="baseline_lower", honest=RENEWED, alone=True
+        edit=both(in_rows("contains", "screen", [0]), in_baseline("contains", approval__run="another")),
+        guard="baseline_lower",
+        honest=RENEWED,
+        alone=True,
+    ),
+    "a baseline is written anew to the same mean": Lowering(
+        edit=both(in_row("length", "c00", [26.0]), in_row("length", "c09", [18.0])),
+        guard="baseline_rewritten",
+        honest=in_row("length", "c09", [21.0]),
+        alone=True,
     ),
     "values that are held back are lowered": Lowering(
         edit=in_rows("contains", "held_back", [0]), guard="baseline_lower"
@@ -393,7 +406,7 @@ LOWERINGS: dict[str, Lowering] = {
         edit=matching(CASES, r'("id": "c05".*)"30 days"', r'\1"days"'), guard="case_edited"
     ),
     "a case expects nothing any more": Lowering(
-        edit=matching(CASES, r'("id": "c05".*"expect": )\{.*?\]\}', r"\1{}"), guard="case_edited"
+        edit=matching(CASES, r'("id": "c09".*"expect": )\{.*?\]\}', r"\1{}"), guard="case_edited"
     ),
     "a case that is written out expects less": Lowering(
         edit=swap(SUITE, 'input="bye", expect={"contains": ["30 days"]}', 'input="bye", expect={"contains": ["days"]}'),
@@ -413,6 +426,29 @@ LOWERINGS: dict[str, Lowering] = {
     ),
     "a case need not pass any more": Lowering(
         edit=swap(SUITE, ', tags=["must_pass"]', ""), guard="must_pass", alone=True
+    ),
+    "a case is no longer asked for a metric": Lowering(
+        edit=swap(
+            SUITE,
+            "@agent_cases(WRITTEN, ",
+            '@agent_cases(WRITTEN[1:], metrics=["contains", tone, length], repeats=2)\ndef test_bye(trial): ...\n\n\n'
+            "@agent_cases(WRITTEN[:1], ",
+        ),
+        guard="case_not_scored",
+        honest=swap(
+            SUITE,
+            "@agent_cases(WRITTEN, ",
+            '@agent_cases(WRITTEN[1:], metrics=["success", "contains", tone, length], repeats=2)\n'
+            "def test_bye(trial): ...\n\n\n@agent_cases(WRITTEN[:1], ",
+        ),
+        alone=True,
+    ),
+    "an easy case joins a slice that gates": Lowering(
+        edit=matching(CASES, r'("id": "c09".*"tags": )\[\]', r'\1["fr"]'),
+        guard="slice_tag",
+        honest=matching(
+            CASES, r"\Z", '{"id": "new", "input": "n", "tags": ["fr"], "expect": {"contains": ["d"]}}\n', count=1
+        ),
     ),
     "a case leaves a slice that gates": Lowering(
         edit=matching(CASES, r'("id": "c05".*)"fr"', r'\1"de"'), guard="slice_tag", alone=True
@@ -521,6 +557,13 @@ def fresh(template: Path, tmp_path: Path) -> Any:
 def changed(root: Path, edit: Edit) -> Judged:
     edit(root)
     return judged(root)
+
+
+def in_base(root: Path) -> None:
+    """Merge the working tree into ``main``, and be one commit ahead of it."""
+    commit(root, {}, "merged")
+    git(root, "branch", "-q", "-f", "main", "HEAD")
+    commit(root, {}, "ahead")
 
 
 def told(found: Judged) -> str:
@@ -683,7 +726,74 @@ def test_a_case_that_is_quarantined_in_the_base_may_stay_so_and_no_longer(fresh:
     commit(root, {}, "ahead")
     assert judged(root).code == 0
     red = changed(root, swap("quarantine/refunds.json", "2026-12-20", "2026-12-30"))
-    assert [one.after for one in red.loosenings] == ["quarantined until 2026-12-30"]
+    assert [one.after for one in red.loosenings] == ["quarantined from 2026-11-20 until 2026-12-30"]
+
+
+MORE = "".join(f'{{"id": "n{n}", "input": "new", "expect": {{"contains": ["days"]}}}}\n' for n in range(400))
+
+
+def test_easy_new_cases_do_not_lift_the_old_ones_over_the_floor(fresh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fresh()
+    swap(SETTINGS, 'margin = 0.05, floor = 0.5, slices = ["fr"]', "margin = 1.0, floor = 0.9")(root)
+    in_baseline("success", bar__margin=1.0)(root)
+    in_base(root)
+    matching(CASES, r"\Z", MORE, count=1)(root)
+    assert judged(root).code == 0
+    monkeypatch.setattr(bars, "shop", lambda text: "no, thanks" if text[0] == "q" else "thanks, within 30 days")
+    [found] = [one for one in judged(root).verdicts if one.metric == "success" and one.suite == "refunds"]
+    assert found.outcome == "below_floor"
+    assert "on the cases that the base knows 0.3000 [" in found.message
+    assert "over 20 cases: proven to break floor 0.9; with the new ones: pass (" in found.message
+
+
+LOADS = """from pytest_agenteval import agent_cases, load_cases
+@agent_cases(load_cases("{}"), metrics=["success"])
+def test_billing(trial): ...
+"""
+ALIAS = """from pytest_agenteval import Case, agent_cases
+many = agent_cases(Case(id="b0", input="invoice"), metrics=["success"])
+@many
+def test_alias(trial): ...
+"""
+ROW = '{"id": "b0", "input": "invoice", "tags": ["must_pass"]}\n'
+
+
+def linked(root: Path) -> None:
+    put(root, {BILLING: LOADS.format("b.jsonl"), "data/b.jsonl": ROW})
+    (root / BILLING).with_name("b.jsonl").symlink_to("../../data/b.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("edit", "complete", "cases"),
+    [
+        (untouched, True, {"b0", "b1"}),
+        (both(written(BILLING, LOADS.format("../b.jsonl")), written("suites/b.jsonl", ROW)), True, {"b0"}),
+        (written(BILLING, LOADS.format("nowhere.jsonl")), False, set()),
+        (both(written(BILLING, LOADS.format("b.jsonl")), written("suites/billing/b.jsonl", "[")), False, set()),
+        (linked, False, set()),
+        (written("suites/billing/test_alias.py", ALIAS), False, {"b0", "b1"}),
+        (written("suites/shared.py", ALIAS), False, {"b0", "b1"}),
+        (swap(BILLING, "from", "from shared import test_other\nfrom"), False, {"b0", "b1"}),
+    ],
+    ids=["written", "above", "missing", "broken", "link", "alias", "lent", "imported"],
+)
+def test_only_where_all_cases_could_be_read_a_baseline_may_have_others(
+    fresh: Any, edit: Edit, complete: bool, cases: set[str]
+) -> None:
+    root = fresh()
+    edit(root)
+    in_base(root)
+    found = read_base(Workspace.at(root), "main", RunOptions()).rules
+    assert ("billing" in found.complete) is complete
+    assert set(found.cases["billing"]) == cases
+
+
+def test_a_suite_that_a_pattern_in_testpaths_names_must_run(fresh: Any) -> None:
+    root = fresh()
+    matching(SETTINGS, r"\Z", '\n[tool.pytest.ini_options]\ntestpaths = ["suites/*"]\n', count=1)(root)
+    in_base(root)
+    assert judged(root).code == 0
+    assert [one.guard for one in changed(root, removed(BILLING)).loosenings] == ["suite_deselected"]
 
 
 def test_a_baseline_of_the_base_that_cannot_be_read_ends_the_run_and_names_the_file(fresh: Any) -> None:

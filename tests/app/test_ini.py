@@ -25,6 +25,13 @@ def test_our_options_among_addopts_are_found_with_their_values(files: dict[str, 
     assert read_ini(files.get).ours == ("--agent-eval-mode=replay",)
 
 
+@pytest.mark.parametrize("name", ["pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"])
+@pytest.mark.parametrize("text", ["", "[pytest]\n"])
+def test_a_file_of_pytests_own_counts_though_it_is_empty(name: str, text: str) -> None:
+    assert read_ini({name: text, "pyproject.toml": TOML}.get) == Ini()
+    assert read_ini({"tox.ini": "[tox]\n", "setup.cfg": "", "pyproject.toml": TOML}.get).ours
+
+
 def test_an_option_without_a_value_stands_alone() -> None:
     assert Ini(addopts=("--agent-eval-partial", "-q", "--agent-eval")).ours == ("--agent-eval-partial", "--agent-eval")
 
@@ -68,3 +75,19 @@ def test_everything_lies_in_the_root() -> None:
     assert lies_in("a/b", ".")
     assert lies_in("a/b", "./a/")
     assert not lies_in("ab", "a")
+
+
+@pytest.mark.parametrize(
+    ("path", "place", "lies"),
+    [
+        ("suites/a/test_a.py", "suites/*", True),
+        ("suites/a", "suites/[ab]/", True),
+        ("suites/a/x/test_a.py", "suites/**/test_*.py", True),
+        ("suites/test_a.py", "suites/**", True),
+        ("suites/a/test_a.py", "suites/*.py", False),
+        ("suites", "suites/*", False),
+        ("other/a", "suites/*", False),
+    ],
+)
+def test_places_may_be_patterns_as_in_testpaths(path: str, place: str, lies: bool) -> None:
+    assert lies_in(path, place) is lies

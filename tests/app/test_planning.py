@@ -106,6 +106,15 @@ def test_metrics_that_gate_together_are_told_of_together_and_each_sees_less(tmp_
     assert found.weakest.held.spec.name == "success"
 
 
+@pytest.mark.parametrize(
+    ("margin", "hint"), [(5.0, "; did you mean 0.05?"), (1.0, "; did you mean 0.01?"), (500.0, ". Name less")]
+)
+def test_a_margin_that_tolerates_everything_is_refused(tmp_path: Path, margin: float, hint: str) -> None:
+    with pytest.raises(BaselineError) as told:
+        asked(approved(tmp_path, n=10), margin=margin)
+    assert str(told.value) == (f"--margin {margin:g} tolerates any loss of success, whose values lie from 0 to 1{hint}")
+
+
 def test_a_slice_that_gates_counts_among_the_metrics() -> None:
     one = held_by(baseline({"a": [1.0]}), Bar(slices=("german", "french")))
     assert one is not None

@@ -12,6 +12,10 @@ import pytest
 from pytest_agenteval.app.approve import Request, approve
 from pytest_agenteval.app.judging import Judged
 from pytest_agenteval.app.quarantine import MEASURE, Wanted, quarantine, release
+from pytest_agenteval.app.repeats import repeats_lines
+from pytest_agenteval.app.runs import Plan
+from pytest_agenteval.app.sight import sights
+from pytest_agenteval.app.summary import measured_lines
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.cli import main
 from pytest_agenteval.errors import QuarantineError
@@ -75,7 +79,7 @@ def test_what_looked_stable_is_refused_with_the_way_to_measure_it(workspace: Wor
 def test_one_attempt_measures_nothing(tmp_path: Path) -> None:
     made = project(tmp_path, GATE)
     run(made, cases(2), repeats=1)
-    assert "it was never called several times in a run" in refusal(made, wanted())
+    assert "it was never called several times in a whole run" in refusal(made, wanted())
 
 
 def test_a_metric_that_does_not_gate_is_no_reason(tmp_path: Path) -> None:
@@ -96,9 +100,16 @@ def test_a_crash_now_and_then_is_measured_by_the_error_rate(tmp_path: Path) -> N
     assert (entry.metric, entry.values) == ("error_rate", (0.0, 1.0, 0.0))
 
 
-def test_a_later_run_that_looked_stable_does_not_undo_what_was_measured(workspace: Workspace) -> None:
+def test_the_newest_run_of_several_attempts_decides(workspace: Workspace) -> None:
+    newest = run(workspace, cases(1, 0, "flaky"), repeats=10).finished.run.id
+    said = refusal(workspace, wanted())
+    assert f"it looked stable in 10 attempts of {newest}, the newest that can tell. " in said
+
+
+def test_a_later_run_of_one_attempt_or_of_a_part_decides_nothing(workspace: Workspace) -> None:
     flaky_run = workspace.history.runs("refunds")[-1].id
-    run(workspace, cases(1, 0, "flaky"), repeats=5)
+    run(workspace, cases(1, 0, "flaky"), repeats=1)
+    run(workspace, cases(1, 0, "flaky"), repeats=5, partial=["refunds"])
     assert quarantine(workspace, wanted()).run == flaky_run
 
 
@@ -110,7 +121,7 @@ def test_a_run_of_another_agent_measures_nothing_of_this_one(tmp_path: Path) -> 
 
 def test_a_case_that_was_edited_since_is_to_be_measured_again(workspace: Workspace) -> None:
     run(workspace, cases(1, 0, "now it is another"), repeats=1)
-    assert "as it is now, it was never called several times in a run" in refusal(workspace, wanted())
+    assert "as it is now, it was never called several times in a whole run" in refusal(workspace, wanted())
 
 
 def test_what_was_measured_long_ago_counts_no_more(workspace: Workspace) -> None:
@@ -180,7 +191,8 @@ def test_entries_stand_apart_by_whether_their_time_is_over(workspace: Workspace)
     assert (standing([entry], before).held, standing([entry], before).expired) == ((), ())
 
 
-def test_the_command_adds_lists_and_removes(tmp_path: Path, capsys: Output) -> None:
+def test_the_command_adds_lists_and_removes(tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     now = datetime.now(UTC)
     run(project(tmp_path, GATE), cases(1, 0, "flaky"), sometimes, repeats=5, started=now)
 
@@ -189,18 +201,20 @@ def test_the_command_adds_lists_and_removes(tmp_path: Path, capsys: Output) -> N
 
     until = days_after(day_of(now), 9)
     assert ask("list") == 0
-    assert capsys.readouterr().out.startswith("no case in ")
+    assert capsys.readouterr().out == "no case in quarantine\n"
     assert ask("add", "refunds", "c001", "--owner", "Kim", "--until", until, "--reason", "upstream") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"quarantined refunds/c001 until {until}: it runs, and does not gate"
     assert lines[1].startswith("  success 1, 0, 0, 1, 0 in run ")
-    assert lines[2].endswith("refunds.json")
+    assert lines[2] == "  quarantine/refunds.json"
+    assert ask("add", "refunds", "c001", "--owner", "Kim", "--until", until, "--reason", "upstream") == 0
+    assert capsys.readouterr().out.startswith(f"renewed the quarantine of refunds/c001 until {until}: ")
     assert ask("list") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"refunds/c001: Kim, until {until}"
     assert lines[1].endswith(": upstream")
     assert ask("remove", "refunds", "c001", "--by", "Dana") == 0
-    assert capsys.readouterr().out == "refunds/c001 gates again\n"
+    assert capsys.readouterr().out == "refunds/c001 gates again\n  quarantine/refunds.json\n"
     assert ask("remove", "refunds", "c001") == 4
     assert "is not quarantined" in capsys.readouterr().err
 
@@ -271,7 +285,7 @@ def test_no_suite_passes_by_its_quarantine_alone(tmp_path: Path) -> None:
     assert found.message.startswith(
         "only 20 of 26 cases of the baseline are as they were (0 edited, 0 removed, 6 quarantined)"
     )
-    assert found.next_step.startswith("Mend quarantined cases and take them out of quarantine")
+    assert found.next_step == ("Mend quarantined cases and take them out of quarantine: no suite passes by it alone")
     assert judged.code == 11
 
 
@@ -288,3 +302,35 @@ def test_a_quarantine_that_cannot_be_read_is_told_and_quarantines_nothing(tmp_pa
     assert outcomes(judged)["success"] == "below_floor"
     [told] = [cause.text for cause in judged.causes if cause.code == exits.USAGE]
     assert "refunds.json: its schema is None" in told
+
+
+def test_quarantined_cases_are_told_together_by_owner_and_day(tmp_path: Path) -> None:
+    made, _ = judged_with(tmp_path, 3, n_right=60)
+    quarantine(made, wanted("c061", owner="Lee"))
+    judged = run(made, cases(60, 0, *(f"flaky {n}" for n in range(3))), moody)
+    until = wanted().until
+    those = f"c060, c062 (Kim, until {until}); c061 (Lee, until {until})"
+    assert f"3 cases quarantined, out of what gates: {those}" in [*repeats_lines(judged, "refunds")]
+
+
+def test_a_quarantined_case_is_marked_where_it_fails_or_is_flaky(tmp_path: Path) -> None:
+    _, judged = judged_with(tmp_path, 1, n_right=2, repeats=3)
+    lines = [line.text for line in measured_lines(judged, "refunds", (), verbose=True)]
+    assert "  flaky: c002 (1 of 3, quarantined)" in lines
+    several = [one for one in judged.finished.estimates if one.metric == "success"]
+    lines = [line.text for line in measured_lines(judged, "refunds", several, verbose=True)]
+    assert any(line.startswith("  no success on c002, attempt 3 (quarantined): ") for line in lines)
+
+
+def test_what_a_run_can_see_leaves_quarantined_cases_out(tmp_path: Path) -> None:
+    made, judged = judged_with(tmp_path, 2, n_right=60)
+    plan = Plan(planned=tuple((suite, case, str(n)) for suite, case, n in (one.key for one in judged.finished.trials)))
+    [now] = sights(made, plan, live=True, at=CLOCK.now())
+    [later] = sights(made, plan, live=True, at=CLOCK.now() + timedelta(days=31))
+    assert (now.split(",")[0], later.split(",")[0]) == ("refunds: with 60 cases", "refunds: with 62 cases")
+
+
+def test_nothing_is_said_of_what_a_run_can_see_where_all_of_it_is_quarantined(tmp_path: Path) -> None:
+    made, judged = judged_with(tmp_path, 3, n_right=0)
+    plan = Plan(planned=tuple((suite, case, str(n)) for suite, case, n in (one.key for one in judged.finished.trials)))
+    assert [*sights(made, plan, live=True, at=CLOCK.now())] == []

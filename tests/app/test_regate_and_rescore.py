@@ -8,7 +8,7 @@ import pytest
 
 from pytest_agenteval.app.approve import Request, approve
 from pytest_agenteval.app.judging import Judged
-from pytest_agenteval.app.regate import judge_again, limits_of, with_limits
+from pytest_agenteval.app.regate import judge_again, limits_of, told_alone, with_limits
 from pytest_agenteval.app.registry import Registry
 from pytest_agenteval.app.rescore import Rescore, Rescored, rescore
 from pytest_agenteval.app.workspace import Workspace
@@ -66,6 +66,25 @@ def test_a_looser_bar_than_the_approved_one_is_loosened(workspace: Workspace) ->
     assert outcomes(again(workspace, judged, "merge", "success.floor=0.4"))["success"] == "loosened"
 
 
+def test_what_is_loosened_also_tells_what_its_limits_alone_would_have_said(workspace: Workspace) -> None:
+    judged = run(workspace, cases(50, 10), lambda text: "no" if text in ("q1", "q2", "q3", "q4") else shop(text))
+    stored = workspace.history.read(judged.finished.run.id)
+    other = with_limits(workspace, stored, limits_of(["success.margin=0.3", "success.floor=0.4"], stored))
+    told = told_alone(judge_again(other, stored, "merge"), stored, other, "merge")
+    [found] = [one for one in told.verdicts if one.metric == "success"]
+    assert (found.outcome, told.code) == ("loosened", 10)
+    assert "; by these limits alone: pass (from 0.8333 to 0.7667" in found.message
+    assert "a loss of 0.3 is excluded" in found.message
+    assert found.next_step.startswith("Nothing was changed by this.")
+
+
+def test_what_is_not_loosened_is_told_as_it_is(workspace: Workspace) -> None:
+    judged = run(workspace, cases(50, 10))
+    stored = workspace.history.read(judged.finished.run.id)
+    anew = judge_again(workspace, stored, "merge")
+    assert told_alone(anew, stored, workspace, "merge") is anew
+
+
 def test_a_release_asks_for_more_than_a_merge(workspace: Workspace) -> None:
     judged = run(workspace, cases(50, 10))
     assert again(workspace, judged, "merge", "success.floor=0.8").code == 0
@@ -98,8 +117,17 @@ def test_a_limit_that_cannot_be_set_is_told(workspace: Workspace, text: str, sai
 
 
 def test_a_run_that_is_not_there_is_told(workspace: Workspace) -> None:
-    with pytest.raises(HistoryError, match="no run 'nothing'"):
+    with pytest.raises(HistoryError, match=r"no run 'nothing'\. See: pytest-agenteval history list"):
         workspace.history.read("nothing")
+
+
+def test_the_beginning_of_an_id_is_enough_where_one_run_has_it(workspace: Workspace) -> None:
+    whole, longer = (finished(workspace, cases(3), id=name).run.id for name in ("friday", "friday-2"))
+    assert workspace.history.read("friday-").run.id == longer
+    assert workspace.history.read("friday").run.id == whole
+    for text, said in {"fri": "2 runs begin with 'fri': friday, friday-2", "": "no run ''"}.items():
+        with pytest.raises(HistoryError, match=said):
+            workspace.history.read(text)
 
 
 # rescore
@@ -124,7 +152,7 @@ def test_it_is_kept_as_a_run_of_its_own_dated_as_the_stored_one(workspace: Works
     found = anew(workspace, stored, "contains").anew
     kept = workspace.history.read(found.run.id)
     assert kept.run == found.run
-    assert (kept.run.mode, kept.run.started, kept.run.ended) == ("import", stored.run.started, stored.run.ended)
+    assert (kept.run.mode, kept.run.started, kept.run.ended) == ("rescored", stored.run.started, stored.run.ended)
     assert kept.run.id.startswith(stored.run.id)
     assert [trial.key for trial in kept.trials] == [trial.key for trial in stored.trials]
     assert workspace.history.find_trial(kept.trials[0].id).score("contains") is not None

@@ -14,9 +14,9 @@ import pytest
 
 from pytest_agenteval.app.judging import Judged
 from pytest_agenteval.app.verdictcheck import Checked, Demand, check_verdict, in_words
-from pytest_agenteval.app.verdictfile import digest_of, read_verdict, write_verdict
+from pytest_agenteval.app.verdictfile import digest_of, read_verdict, with_audit_looked_at, write_verdict
 from pytest_agenteval.app.workspace import Workspace
-from pytest_agenteval.errors import IntegrityError
+from pytest_agenteval.model.run import FinishedRun, Rounds
 from pytest_agenteval.pipeline.exits import standing
 from pytest_agenteval.store.history.segments import segment_path, write_segment
 from tests.app.projects import AT, cases, project, run
@@ -271,10 +271,47 @@ def test_an_audit_log_that_does_not_verify_is_12(green: Workspace) -> None:
     assert "the audit log does not verify" in text
 
 
-def test_an_audit_log_that_does_not_verify_when_the_run_ends_is_an_integrity_error(green: Workspace) -> None:
+def test_an_audit_log_that_does_not_verify_when_the_run_ends_is_a_cause_in_its_verdict(green: Workspace) -> None:
     green.audit.path.write_bytes(b"{}\n")
-    with pytest.raises(IntegrityError, match="the audit log does not verify"):
-        ended(green, cases(60))
+    judged = with_audit_looked_at(run(green, cases(60), ended=AT), green)
+    assert with_audit_looked_at(judged, green) is judged
+    write_verdict(judged, judged.code, "merge", green)
+    found = check(green)
+    assert (found.code, document(green)["exit_code"], document(green)["audit"]["records"]) == (12, 12, 0)
+    assert "the audit log does not verify" in found.findings[-1].text
+
+
+def _of_first_trial(change: Callable[[Any], Any]) -> Callable[[FinishedRun], FinishedRun]:
+    return lambda kept: replace(kept, trials=[change(kept.trials[0]), *kept.trials[1:]])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _of_first_trial(lambda trial: replace(trial, case_fingerprint="another")),
+        _of_first_trial(lambda trial: replace(trial, answer_digest="another")),
+        _of_first_trial(lambda trial: replace(trial, case=replace(trial.case, tags=("vip",)))),
+        lambda kept: replace(
+            kept,
+            run=replace(
+                kept.run,
+                specs={name: replace(spec, needs=("output",), version=9) for name, spec in kept.run.specs.items()},
+            ),
+        ),
+        lambda kept: replace(
+            kept, run=replace(kept.run, rounds={"refunds": Rounds(used=1, cap=3, calls=180, saved=120)})
+        ),
+        lambda kept: kept,
+    ],
+    ids=["fingerprint", "answer", "tags", "specs", "rounds", "nothing"],
+)
+def test_what_the_scores_are_judged_by_is_under_the_digest_too(
+    green: Workspace, change: Callable[[FinishedRun], FinishedRun], request: pytest.FixtureRequest
+) -> None:
+    kept = green.history.read(document(green)["run"])
+    segment_path(green.history.root, kept.run).unlink()
+    write_segment(green.history.root, change(kept))
+    assert check(green).code == (0 if "nothing" in request.node.name else 12)
 
 
 @pytest.mark.parametrize("code", [1, 10, 11, 12, 2, 137])

@@ -56,6 +56,7 @@ def test_a_red_verdict_is_told_with_each_fault_and_its_code(workspace: Workspace
     assert ask(workspace, "verdict", "check", "--expect-cases", "61") == 10
     first, few, red = capsys.readouterr().out.splitlines()
     assert "verdict.json: not green, exit code 10: run " in first
+    assert first.endswith("over 60 cases and 2 verdicts")
     assert few == "  [11] it is of 60 cases, and 61 are expected. Bring the cases back, or say how many there are now"
     assert red.startswith("  [10] the run ended with exit code 10: refunds/success: ")
 
@@ -113,6 +114,12 @@ def test_gate_ends_with_the_code_that_other_limits_give(workspace: Workspace, ca
     assert ask(workspace, "gate", "nothing") == 4
 
 
+def test_gate_tells_what_looser_limits_alone_would_have_said(workspace: Workspace, capsys: Output) -> None:
+    run_id = run(workspace, cases(50, 10)).finished.run.id
+    assert ask(workspace, "gate", run_id[:-2], "--set", "success.margin=0.3") == 10
+    assert "by these limits alone: pass (from " in capsys.readouterr().out
+
+
 def test_gate_names_every_failing_trial_where_asked(workspace: Workspace, capsys: Output) -> None:
     run_id = run(workspace, cases(50, 10)).finished.run.id
     ask(workspace, "gate", run_id)
@@ -135,7 +142,7 @@ def test_rescore_shows_both_estimates_and_names_the_new_run(workspace: Workspace
     assert ask(workspace, "gate", new) == 0
     capsys.readouterr()
     ask(workspace, "history", "list")
-    assert f"{new}  import  (run {run_id} scored anew)" in capsys.readouterr().out
+    assert f"{new}  rescored  (run {run_id} scored anew)" in capsys.readouterr().out
 
 
 def test_rescore_stands_for_the_week_where_asked(workspace: Workspace, capsys: Output) -> None:

@@ -70,7 +70,7 @@ def test_diff_tells_case_by_case_what_changed(workspace: Workspace, capsys: Outp
     assert ask(workspace, "baseline", "diff", "refunds") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"run {judged.finished.run.id} against the baselines of refunds"
-    assert lines[1].startswith("success: from 0.6667 to 0.8571, on 4 common cases -0.2500 [")
+    assert lines[1].startswith("success: from 1.0000 to 0.7500, on 4 common cases -0.2500 [")
     assert lines[2:] == [
         "  lost: c001",
         "  edited: c004",

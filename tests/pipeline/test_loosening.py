@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_agenteval.errors import InvalidValue
-from pytest_agenteval.model.baseline import Bar
+from pytest_agenteval.model.baseline import Bar, Baseline
 from pytest_agenteval.model.loosening import Loosening, LooseningApproval
 from pytest_agenteval.model.score import MetricSpec
-from pytest_agenteval.pipeline.loosening import CaseRule, Rules, loosenings
+from pytest_agenteval.pipeline.loosening import loosenings
+from pytest_agenteval.pipeline.rules import CaseRule, Rules
 from tests.pipeline.measures import AT, BINARY, COST, baseline
 
 LIMITS = st.one_of(st.none(), st.floats(0, 1))
@@ -109,10 +110,66 @@ def test_cases_of_a_suite_that_did_not_run_are_told_as_one_suite() -> None:
 
 
 def test_a_longer_quarantine_is_looser_and_a_shorter_one_is_not() -> None:
-    until = [{"s": {"c1": day}} for day in ("2026-12-01", "2026-12-24")]
-    assert guards(rules(quarantined=until[0]), rules(quarantined=until[1])) == ["quarantined"]
-    assert guards(rules(quarantined=until[1]), rules(quarantined=until[0])) == []
-    assert guards(rules(quarantined=until[1]), rules()) == []
+    days = [("2026-11-20", "2026-12-01"), ("2026-11-20", "2026-12-24"), ("2026-11-10", "2026-12-01")]
+    short, later, earlier = ({"s": {"c1": both}} for both in days)
+    for longer in (later, earlier):
+        assert guards(rules(quarantined=short), rules(quarantined=longer)) == ["quarantined"]
+        assert guards(rules(quarantined=longer), rules(quarantined=short)) == []
+    assert guards(rules(quarantined=later), rules(quarantined=earlier)) == ["quarantined"]
+    assert guards(rules(quarantined=later), rules()) == []
+
+
+def test_a_baseline_is_not_got_rid_of_by_giving_its_suite_a_parameter() -> None:
+    own = {**rules().baselines, ("s[gpt]", "success"): baseline({"c1": [0.0], "c2": [0.0]})}
+    head = rules(baselines=own, suites=frozenset({"s[gpt]"}), cases={"s[gpt]": CASES})
+    assert guards(rules(), head) == ["suite_deselected"]
+    assert guards(rules(), replace(head, suites=head.suites | {"s"}, cases={"s": CASES, "s[gpt]": CASES})) == []
+    without = rules(baselines={})
+    assert guards(without, replace(head, baselines={("s[gpt]", "success"): own["s[gpt]", "success"]})) == []
+
+
+def test_a_case_that_runs_must_be_asked_for_the_metric_that_its_baseline_has() -> None:
+    asked = {("s", "success"): frozenset({"c1"}), ("s", "exact"): frozenset({"c1", "c2"})}
+    [found] = loosenings(rules(), rules(asked=asked))
+    assert found.words == "case 'c2': has the metric in the base, is not asked for it here"
+    assert found.guard == "case_not_scored"
+    assert guards(rules(), rules(asked={("s", "success"): frozenset({"c1", "c2"})})) == []
+    assert guards(rules(baselines={}), rules(baselines={}, asked=asked)) == []
+    assert guards(rules(), rules(asked=asked, partial=frozenset({"s"}))) == []
+
+
+def test_a_case_that_was_there_joins_no_gating_slice_and_a_new_one_may() -> None:
+    vip = Bar(slices=("vip",))
+    joined = {"c1": replace(CASES["c1"], tags=("must_pass", "fr", "vip")), "c2": CASES["c2"]}
+    new = {**CASES, "c3": CaseRule(fingerprint="f3", tags=("vip",))}
+    assert guards(rules(vip), rules(vip, cases={"s": joined})) == ["slice_tag"]
+    assert guards(rules(vip), rules(vip, cases={"s": new})) == []
+    assert guards(rules(), rules(cases={"s": joined})) == []
+    assert guards(rules(vip, cases={}), rules(vip, cases={"s": joined})) == []  # made by code: its tags are not known
+
+
+def swapped(run: str = "another") -> dict[tuple[str, str], Baseline]:
+    """The baseline of ``MIXED`` with the values of two cases exchanged, made from that run."""
+    found = baseline({"c1": [0.0], "c2": [1.0]})
+    return {("s", "success"): replace(found, approval=replace(found.approval, run=run))}
+
+
+MIXED = {("s", "success"): baseline({"c1": [1.0], "c2": [0.0]})}
+
+
+def test_values_do_not_change_while_the_run_they_are_from_stays() -> None:
+    of_the_run = MIXED["s", "success"].approval.run
+    assert guards(rules(baselines=MIXED), rules(baselines=swapped(of_the_run))) == ["baseline_rewritten"]
+    assert guards(rules(baselines=MIXED), rules(baselines=swapped())) == []
+
+
+def test_a_baseline_of_the_same_mean_is_lower_where_a_gating_slice_is() -> None:
+    fr = Bar(slices=("fr",))
+    [found] = loosenings(rules(fr, baselines=MIXED), rules(fr, baselines=swapped()))
+    assert found.guard == "baseline_lower"
+    assert found.what == "screen values of the baseline, mean of 1 common cases of slice 'fr'"
+    tighter = rules(fr, baselines=MIXED)
+    assert guards(rules(fr, baselines=swapped()), tighter) == []
 
 
 def test_what_is_new_is_free() -> None:

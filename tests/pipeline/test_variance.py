@@ -185,6 +185,7 @@ def test_variance_is_told_in_one_line() -> None:
 def test_no_more_than_eight_flaky_cases_are_named() -> None:
     many = [FlakyCase(case=f"c{n}", repeats=5, low=0, high=1, right=2) for n in range(10)]
     assert flaky_words(many[:2]) == "c0 (2 of 5), c1 (2 of 5)"
+    assert flaky_words(many[:2], {"c1"}) == "c0 (2 of 5), c1 (2 of 5, quarantined)"
     assert flaky_words(many).endswith("c7 (2 of 5) and 2 more")
 
 

@@ -30,6 +30,7 @@ from tests.pipeline.measures import BINARY, COST, Values, baseline, binary, doub
 
 OLD = binary(160, 40)
 APPROVE = "pytest-agenteval baseline approve s --metric success --reason '…'"
+FIRST = "pytest --agent-eval --agent-eval-repeats 6 first, then "
 ERRORS = MetricSpec(name="error_rate", kind="binary", better="lower")
 
 
@@ -61,7 +62,7 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
     "below_floor after a fall": (
         lambda: gated(OLD, flipped(OLD, lost=2), bar=Bar(floor=0.99)),
         "0.7900 [0.7284, 0.8407] over 200 cases: proven to break floor 0.99",
-        "Look at the cases that fell: c0000, c0001",
+        "Look at c0000, c0001, c0160, c0161, c0162, c0163, c0164, c0165 and 34 more",
     ),
     "incomparable: metric version": (
         lambda: replace(gated(OLD, OLD), measured=measured(OLD, replace(BINARY, version=2))),
@@ -146,12 +147,12 @@ EVERY: dict[str, tuple[Callable[[], Gated], str, str]] = {
         "from 0.8000 to 0.6800, on 200 common cases -0.1200 [-0.1642, -0.0843], 25 fell, 1 rose "
         "(chance alone would do this with p = 2.1e-07)",
         "25 cases fell in both looks: c0000, c0001, c0002, c0003, c0004, c0005, c0006, c0007 and 17 more; "
-        f"if the drop is accepted: {APPROVE} --accept-drop",
+        f"if the drop is accepted: {FIRST}{APPROVE} --accept-drop",
     ),
     "inconclusive: partial": (
         lambda: replace(gated(OLD, OLD), partial=True),
         "only part of the suite ran, so nothing is judged",
-        "Run the whole suite, or say --agent-eval-partial",
+        "Run the whole suite",
     ),
     "pass": (
         lambda: gated(OLD, OLD),
@@ -173,6 +174,17 @@ def test_each_verdict_says_its_figures_and_the_next_step(name: str) -> None:
     found = verdict(make())
     assert name.startswith(str(found.outcome))
     assert (found.message, found.next_step) == (message, step)
+
+
+def test_what_fails_most_is_named_first() -> None:
+    values: Values = {"a": [1.0, 0.0], "b": [1.0, 1.0], "c": [0.0, 0.0], "d": [0.0, 1.0]}
+    assert verdict(gated(None, values, bar=Bar(floor=1.0))).next_step == "Look at c, a, d"
+
+
+def test_a_run_that_stopped_early_is_no_baseline_and_the_step_says_how_to_make_one() -> None:
+    drop = replace(gated(OLD, flipped(OLD, lost=40)), rounds=(2, 5))
+    assert verdict(drop).next_step.endswith(f"if the drop is accepted: {FIRST}{APPROVE} --accept-drop")
+    assert FIRST not in verdict(replace(drop, rounds=(5, 5))).next_step
 
 
 def test_every_outcome_and_every_reason_is_among_them() -> None:

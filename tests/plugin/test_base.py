@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,6 +133,94 @@ def test_what_changes_which_tests_run_is_red(name: str, shop: Project) -> None:
         assert session.verdicts[loosened] == "loosened", session.text
 
 
+RED_SHOP = """
+def pytest_configure(config):
+    config.option.agent_eval_base = None
+"""
+
+
+def check(root: Path, *words: str) -> int:
+    return main(["--root", str(root), "verdict", "check", *words])
+
+
+def test_a_conftest_cannot_take_away_the_base_that_was_typed(both: Project) -> None:
+    project = with_base(both)
+    conftest(project, RED_SHOP)
+    project.gate("success = { floor = 0.1 }")
+    for words in (("--agent-eval-base", "main"), ("--agent-eval-base=main",)):
+        session = project.run(*words)
+        assert (session.code, session.verdicts["refunds/success"]) == (10, "loosened")
+
+
+def test_verdict_check_by_a_base_wants_a_run_that_was_judged_by_it(
+    shop: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert by_base(shop).code == 0
+    assert check(shop.root, "--base", "main") == 0
+    assert check(shop.root, "--base", "HEAD") == 4
+    shop.setting('addopts = "--agent-eval-base=main"', "tool.pytest.ini_options")
+    conftest(shop, RED_SHOP)
+    assert shop.run().code == 0
+    assert check(shop.root, "--base", "main") == 12
+    assert "its run was judged without a base, and main is" in capsys.readouterr().out
+
+
+def test_verdict_check_by_a_base_judges_the_scores_by_its_bars(
+    shop: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.gate("success = { floor = 0.4, slices = [] }\nerror_rate = { ceiling = 0.9 }")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("pytest_agenteval.app.loosened.loosenings", lambda _base, _head: ())
+        assert by_base(shop).code == 0
+    assert check(shop.root) == 0
+    capsys.readouterr()
+    assert check(shop.root, "--base", "main") == 12
+    assert "its scores judged anew are not (refunds/error_rate: loosened" in capsys.readouterr().out
+
+
+def test_an_audit_log_that_does_not_verify_leaves_a_red_verdict(
+    shop: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop.root / "audit/changes.jsonl").write_bytes(b"{}\n")
+    session = shop.run()
+    assert (session.code, session.causes) == (12, [12])
+    assert check(shop.root) == 12
+    assert "the audit log does not verify" in capsys.readouterr().out
+
+
+ASSERTS = """
+class TestAlso:
+    @agent_cases([Case(id=f"c{n}", input=f"q{n}", expect={"contains": ["30 days"]}) for n in range(6)])
+    def test_it(self, trial): assert "days" in str(trial.output)
+"""
+EXCUSING = {
+    "skip": "    @pytest.mark.skip\n",
+    "skipif": "    @pytest.mark.skipif(True, reason='x')\n",
+    "xfail": "    @pytest.mark.xfail\n",
+    "not run": "    @pytest.mark.xfail(run=False)\n",
+}
+
+
+@pytest.mark.parametrize("name", [*EXCUSING, "in the body"])
+def test_a_test_that_shares_its_trials_and_is_excused_is_red(name: str, both: Project) -> None:
+    file = "suites/refunds/test_refunds.py"
+    project = with_base(both)
+    git(project.root, "checkout", "-q", "main")
+    # Its namesake may fail: that is no leave for the one in the class.
+    tests = TESTS.replace("@agent", "@pytest.mark.xfail\n@agent")
+    commit(project.root, {file: tests + ASSERTS})
+    git(project.root, "checkout", "-q", "-B", "later")
+    commit(project.root, {"README.md": "x"})
+    assert by_base(project).code == 0
+    excused = ASSERTS.replace("    @agent", f"{EXCUSING.get(name, '')}    @agent")
+    if name == "in the body":
+        excused = ASSERTS.replace("assert ", "pytest.skip('x'); assert ")
+    project.put(file, tests + excused)
+    session = by_base(project)
+    assert (session.code, session.verdicts.get("*/*")) == (10, "loosened"), session.text
+    assert f"test {file}::TestAlso::test_it" in session.text
+
+
 def test_a_command_line_that_names_one_suite_asks_for_that_suite_alone(shop: Project) -> None:
     assert by_base(shop, "suites/refunds").code == 0
     shop.gate("success = { floor = 0.1 }")
@@ -248,3 +338,39 @@ def test_a_run_that_found_nothing_looser_leaves_nothing_to_approve(
     by_base(shop)
     assert approve(shop.root, "--base", "main") == 4
     assert "there is nothing to approve" in capsys.readouterr().err
+
+
+def typed(root: Path, line: str) -> None:
+    """Type a line of a shell, as it was printed."""
+    about = {f"GIT_{who}_{what}": "dana@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    done = subprocess.run(
+        ["bash", "-ec", line], cwd=root, capture_output=True, text=True, check=False, env={**os.environ, **about}
+    )
+    assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("renewed", [False, True], ids=["settings alone", "with a renewed baseline"])
+def test_the_approval_that_is_printed_goes_through_line_by_line(
+    renewed: bool, shop: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.gate("success = { floor = 0.1 }")
+    if renewed:
+        assert shop.run().code == 10
+        assert shop.approve() == 0
+    typed(shop.root, "git add -A && git commit -m 'A lower floor'")
+    assert by_base(shop).code == 10
+    capsys.readouterr()
+    assert approve(shop.root, "--base", "main", "--by", "Dana") == 0
+    printed = capsys.readouterr().out.split("audit/ stays with your change:\n")[1].splitlines()
+    assert len(printed) == 5
+    for line in printed[:4]:
+        typed(shop.root, line)
+    assert git(shop.root, "show", "--stat", "--format=").count("baselines/approvals/") == 1
+    assert "1 file changed" in git(shop.root, "show", "--stat", "--format=")
+    typed(shop.root, "git branch -f main approval")  # it is reviewed and merged
+    typed(shop.root, printed[4])
+    session = by_base(shop)
+    assert session.code == 0, session.text
+    assert check(shop.root, "--base", "main") == 0
+    typed(shop.root, "git switch main && git merge change && git switch -c next && git commit --allow-empty -m next")
+    assert by_base(shop).code == 0

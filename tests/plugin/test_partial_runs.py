@@ -95,7 +95,7 @@ def test_a_skipped_item_makes_its_suite_partial(both: Project) -> None:
 
 
 def test_a_partial_run_can_be_no_baseline(suite: Project) -> None:
-    suite.run("-k", "c1")
+    assert "  → Run the whole suite, or say --agent-eval-partial\n" in suite.run("-k", "c1").text
     assert suite.approve() == 4
     assert not (suite.root / "baselines").exists()
 
@@ -103,4 +103,5 @@ def test_a_partial_run_can_be_no_baseline(suite: Project) -> None:
 def test_a_part_that_is_meant_fails_nothing(suite: Project) -> None:
     session = suite.run("--agent-eval-partial", "-k", "c1")
     assert session.code == 0
+    assert "  → Run the whole suite\n" in session.text
     assert "FAILED" not in session.text

@@ -106,3 +106,11 @@ def test_a_project_without_an_agent_is_told_so(project: Project) -> None:
     session = project.run()
     assert session.code == 1
     assert "no agent: define the fixture 'agent' in a conftest.py" in session.text
+
+
+def test_a_gate_table_of_a_misspelt_suite_is_refused_before_an_agent_is_asked(both: Project) -> None:
+    both.gate("success = { floor = 0.5 }", suite="refnds")
+    both.cases("x")
+    session = both.run()
+    assert (session.code, session.verdict["trials"]) == (4, 0)
+    assert "refnds] is of no suite; did you mean 'refunds'?" in session.text

@@ -65,7 +65,8 @@ def test_a_real_drop_is_seen_twice_and_stops_the_merge(approved: Project) -> Non
     assert (session.code, found["outcome"], found["confirmed"]) == (10, "regressed", True)
     assert len(found["confirmation"]["lost"]) == len(found["comparison"]["lost"]) == 20
     assert found["confirmation"]["stage"] == "confirmation"
-    assert "second look: a drop shows, so 40 cases of refunds are asked once more" in session.text
+    assert "second look: a drop shows, so 40 cases of refunds are asked once more" in session.text.splitlines()
+    assert session.text.count("refunds: with 40 cases") == 1
 
 
 def test_each_common_case_is_asked_exactly_once_more_under_a_further_attempt(approved: Project) -> None:

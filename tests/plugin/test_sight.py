@@ -19,8 +19,10 @@ def sight(project: Project, *arguments: str) -> list[str]:
     return re.findall(r"^refunds: with .*$", project.run(*arguments).text, re.MULTILINE)
 
 
-def test_a_suite_with_a_baseline_says_what_it_can_see(project: Project) -> None:
-    [line] = sight(approved(project, 1))
+def test_a_suite_with_a_baseline_says_once_what_it_can_see_and_before_its_first_test(both: Project) -> None:
+    text = approved(both, 1).run("-v").text
+    [line] = re.findall(r"^refunds: with .*$", text, re.MULTILINE)
+    assert text.index(line) < text.index("test_refund[")
     assert re.fullmatch(
         r"refunds: with 60 cases, \d+ % flips and one gating metric this gate finds drops of [\d.]+ points or more, "
         r"8 times in 10",

@@ -74,6 +74,15 @@ def test_a_torn_tail_is_refused(log: Audit) -> None:
         log.append(change("four"))
 
 
+def test_two_branches_that_were_joined_are_told_what_to_do(log: Audit) -> None:
+    other = Audit(log.path.with_name("other.jsonl"))
+    other.path.write_bytes(b"".join(line + b"\n" for line in log.path.read_bytes().splitlines()[:2]))
+    other.append(change("theirs"))
+    log.path.write_bytes(log.path.read_bytes() + other.path.read_bytes().splitlines()[2] + b"\n")
+    with pytest.raises(IntegrityError, match=r"approve again: git checkout origin/main -- audit baselines"):
+        log.records()
+
+
 @given(data=st.data())
 def test_no_flipped_bit_is_overlooked(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     audit = Audit(tmp_path_factory.mktemp("flip") / "changes.jsonl")

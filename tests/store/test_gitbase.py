@@ -114,13 +114,20 @@ def test_an_unknown_branch_of_the_remote_is_refused_with_the_fetch_line(repo: Pa
     assert refusal(repo, "v1.0").endswith("Type: git fetch origin v1.0")
 
 
+def test_a_branch_that_is_nearly_named_is_told(repo: Path) -> None:
+    assert "; did you mean 'main'? Type: git fetch origin maim" in refusal(repo, "maim").replace("'?.", "'?")
+    assert "did you mean" not in refusal(repo, "v1.0")
+
+
 def test_an_option_in_place_of_a_commit_is_no_commit(repo: Path) -> None:
     assert "there is no commit '--all'" in refusal(repo, "--all")
 
 
 def test_a_base_that_is_head_is_refused_and_the_commit_before_is_named(repo: Path) -> None:
     for ref in ("HEAD", "change"):
-        assert refusal(repo, ref).endswith("name the commit before the push: --agent-eval-base HEAD~1")
+        said = refusal(repo, ref)
+        assert said.endswith("name the commit before the push: --agent-eval-base HEAD~1")
+        assert "Where nothing is committed on this branch yet, commit your change first" in said
     assert GitBase.merge_base(repo, "HEAD~1").sha == git(repo, "rev-parse", "main")
 
 

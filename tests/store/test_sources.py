@@ -103,6 +103,36 @@ def test_files_of_the_project_that_it_reaches_count(change: dict[str, str]) -> N
     assert digest(**change) != digest()
 
 
+IMPORTS = [
+    "def helper(text):\n    from shop.judges import ask\n    return ask(text)",
+    "def helper(text):\n    import shop.judges as j\n    return j.ask(text)",
+    "try:\n    from shop.judges import ask as helper\nexcept ImportError:\n    helper = None",
+    "if True:\n    import shop.judges as helper",
+    "from shop.judges import ask as helper",
+]
+
+
+@pytest.mark.parametrize("place", ["src", "lib", "suites", ""])
+@pytest.mark.parametrize("helper", IMPORTS)
+def test_a_helper_is_found_in_src_and_where_pythonpath_says_wherever_it_is_imported(helper: str, place: str) -> None:
+    test = f"from pytest_agenteval import metric\n{helper}\n\n@metric\ndef tone(trial):\n    return helper(trial)\n"
+
+    def digest_with(body: str) -> str | None:
+        files = {
+            "suites/a/test_a.py": test,
+            f"{place}/shop/judges.py".lstrip("/"): f"def ask(text):\n    return {body}\n",
+        }
+        return Sources(files.get, ["./lib/"]).metric_digest("suites/a/test_a.py", "tone")
+
+    assert digest_with("True") != digest_with("text")
+    assert digest_with("True") == digest_with("True  # why")
+
+
+def test_files_that_a_function_imports_are_among_those_that_may_define_a_metric() -> None:
+    files = {"t.py": "def late():\n    from judges import tone\n", "src/judges.py": "tone = 1\n"}
+    assert Sources(files.get).with_imported(["t.py"]) == ("src/judges.py", "t.py")
+
+
 def test_what_an_imported_file_has_beside_it_does_not_count() -> None:
     assert digest(words="WORDS = ['a']\nUNUSED = 2\n") == digest()
 
@@ -150,8 +180,9 @@ def test_cases_that_are_written_out_are_read_without_running_anything() -> None:
         Case(id="two", input={"a": [1]}),
         Case(id="three", input="t"),
     )
-    assert (found.files, found.complete, found.repeats) == (("more.jsonl", "b.csv"), True, 3)
-    assert found.excused == {"test_a": ("skipif", "xfail"), "test_b": ("skipif",)}
+    assert (found.files, found.complete) == (("more.jsonl", "b.csv"), True)
+    assert found.repeats == {"one": 3, "two": 3, "three": 3, "more.jsonl": 3, "b.csv": 1}
+    assert found.excused == {"test_a": ("skipif", "xfail"), "TestB::test_b": ("skipif",)}
 
 
 @pytest.mark.parametrize(
@@ -170,13 +201,33 @@ def test_of_adaptive_repeats_the_greatest_number_counts() -> None:
     source = CASES.replace("repeats=3", "repeats='adaptive', max_repeats=6")
     found = agent_tests(Sources({"t.py": source}.get), "t.py")
     assert found is not None
-    assert found.repeats == 6
+    assert found.repeats["one"] == 6
+
+
+@pytest.mark.parametrize(
+    "line", ["N = 4", "N: int = 4", "M = 4\nN = M", "from shared import N", "from shared import O as N"]
+)
+def test_attempts_are_followed_to_the_constant_of_a_module(line: str) -> None:
+    source = f"{line}\n" + CASES.replace("repeats=3", "repeats=N")
+    found = agent_tests(Sources({"t.py": source, "shared.py": SHARED + "N = 4\nO = N\n"}.get), "t.py")
+    assert found is not None
+    assert found.repeats["one"] == 4
 
 
 def test_attempts_that_are_not_written_out_are_not_guessed() -> None:
     found = agent_tests(Sources({"t.py": CASES.replace("repeats=3", "repeats=N")}.get), "t.py")
     assert found is not None
-    assert found.repeats is None
+    assert found.repeats["one"] is None
+
+
+def test_of_unknown_cases_the_least_number_of_attempts_is_sure() -> None:
+    more = "".join(
+        f"\n@agent_cases({given}, repeats={n})\ndef test_{n}(trial): ...\n"
+        for given, n in (("made()", 2), ("ONE, made()", 5))
+    )
+    found = agent_tests(Sources({"t.py": CASES + more, "shared.py": SHARED}.get), "t.py")
+    assert found is not None
+    assert (found.repeats[""], found.repeats["one"]) == (2, 5)
 
 
 @pytest.mark.parametrize("text", ["def test_x(): ...", "not python (", "x" * 3 + "(" * 5000])

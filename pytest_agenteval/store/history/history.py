@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from pytest_agenteval.model.estimate import CaseScores, Estimate
 from pytest_agenteval.model.run import FinishedRun, Run, WeekValue
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.store.history.index import Index
-from pytest_agenteval.store.history.segments import read_segment, write_segment
+from pytest_agenteval.store.history.segments import read_segment, segment_name, write_segment
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ESTIMATE: Final = (
@@ -73,14 +74,18 @@ class History:
             rows = connection.execute(_RUNS, {"suite": suite})
             return [decode(Run, json.loads(text)) for (text,) in rows]
 
+    def has(self, run_id: str) -> bool:
+        """Whether a run of exactly this id was sealed, of whatever week; without a look at the index."""
+        return any(self.root.glob(f"*/{glob.escape(segment_name(run_id))}"))
+
     def read(self, run_id: str) -> FinishedRun:
-        """A run with its trials. Raises HistoryError where there is none of that id."""
+        """The run of that id with its trials, or of that beginning where only one has it. Raises HistoryError else."""
+        query = "SELECT id, segment FROM run WHERE instr(char(10) || id, char(10) || ?) ORDER BY id"
         with self._index.opened() as connection:
-            found = connection.execute("SELECT segment FROM run WHERE id = ?", (run_id,)).fetchone()
-        if found is None:
-            message = f"the history in {self.root} has no run {run_id!r}. The report names the runs it has"
-            raise HistoryError(message)
-        return read_segment(self.root / found[0])
+            found = dict(connection.execute(query, (run_id,)).fetchall()) if run_id else {}
+        if run_id not in found and len(found) != 1:
+            raise self._no_run(run_id, list(found))
+        return read_segment(self.root / found.get(run_id, next(iter(found.values()))))
 
     def find_trial(self, trial_id: str) -> Trial:
         """The trial of that id, or of that beginning where only one has it. Raises HistoryError else."""
@@ -142,6 +147,13 @@ class History:
         with self._index.opened() as connection:
             rows = connection.execute("SELECT problem FROM segment WHERE problem != '' ORDER BY path")
             return [problem for (problem,) in rows]
+
+    def _no_run(self, run_id: str, found: list[str]) -> HistoryError:
+        if found:
+            message = f"{len(found)} runs begin with {run_id!r}: {', '.join(found[:5])}. Give more of the id"
+        else:
+            message = f"the history in {self.root} has no run {run_id!r}. See: pytest-agenteval history list"
+        return HistoryError(message)
 
     def _no_trial(self, trial_id: str, found: list[str]) -> HistoryError:
         if not found:

@@ -39,7 +39,12 @@ class SegmentHeader:
 
 def segment_path(root: Path, run: Run) -> Path:
     """Where the run's segment is: in the folder of the ISO week in which it started."""
-    return root / week_of(run.started) / f"run-{safe_name(run.id)}.jsonl.gz"
+    return root / week_of(run.started) / segment_name(run.id)
+
+
+def segment_name(run_id: str) -> str:
+    """The name of the segment's file."""
+    return f"run-{safe_name(run_id)}.jsonl.gz"
 
 
 def write_segment(root: Path, finished: FinishedRun) -> Path:
