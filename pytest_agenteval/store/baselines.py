@@ -17,7 +17,7 @@ from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trajectory import AgentIdentity
 from pytest_agenteval.store.audit import Audit
 from pytest_agenteval.store.files import safe_name, write_atomically
-from pytest_agenteval.store.strict import line_at, parse_text, read_text
+from pytest_agenteval.store.strict import line_at, parse_text, read_text, refuse_links
 
 SCHEMA: Final = "agenteval-baseline/1"
 APPROVALS: Final = "approvals"
@@ -60,7 +60,7 @@ class Baselines:
     def read(self, suite: str, metric: str) -> Baseline | None:
         """The approved baseline, or None. Raises BaselineError, with file and line, where it is not sound."""
         path = self.path(suite, metric)
-        _refuse_links(path)
+        refuse_links(path, BaselineError)
         if not path.exists():
             return None
         baseline = baseline_of(read_text(path, BaselineError), str(path))
@@ -107,14 +107,14 @@ class Baselines:
     def write(self, baseline: Baseline, change: Change) -> Path:
         """Record the change in the audit log, then put the baseline in its place."""
         path = self.path(baseline.suite, baseline.metric)
-        _refuse_links(path)
+        refuse_links(path, BaselineError)
         text = text_of(baseline)
         self._audit.append(change)
         write_atomically(path, text.encode("utf-8", "replace"))
         return path
 
     def _read_at(self, path: Path) -> Baseline:
-        _refuse_links(path)
+        refuse_links(path, BaselineError)
         baseline = baseline_of(read_text(path, BaselineError), str(path))
         if path != self.path(baseline.suite, baseline.metric):
             message = (
@@ -164,13 +164,6 @@ def baseline_of(text: str, where: str) -> Baseline:
     except (InvalidValue, OverflowError) as error:
         message = f"{where}: {error}. Correct the file, or restore it from git"
         raise BaselineError(message) from error
-
-
-def _refuse_links(path: Path) -> None:
-    for place in (path, path.parent):
-        if place.is_symlink():
-            message = f"{place} is a symbolic link, which may lead anywhere. Put the file itself there"
-            raise BaselineError(message)
 
 
 def _refuse_other_shape(data: object, where: str) -> None:
