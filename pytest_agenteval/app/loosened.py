@@ -26,7 +26,6 @@ class Ground:
     base: Base
     sides: Sides
     open: tuple[Loosening, ...]
-    at: datetime
     head_approvals: Mapping[str, LooseningApproval]
 
     def known_cases(self, suites: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -102,6 +101,5 @@ def ground_of(
         base=base,
         sides=sides,
         open=left,
-        at=at,
         head_approvals=head_approvals(workspace),
     )
