@@ -20,7 +20,7 @@ from pytest_agenteval.stats.planning import Levels, cases_to_find, cases_to_pass
 from pytest_agenteval.stats.population import MECHANISMS, Design, Mechanism
 from tests.pipeline.measures import doubtful
 
-SUITES, MERGES, MARGIN = 10, 60, 0.02
+SUITES, MERGES, MARGIN = 6, 60, 0.02
 PASS_FAIL, GRADED = Metric(mean=0.85), Metric(mean=0.8, steps=4)
 BOTH_LOOKS, ONE_LOOK = (3, 3), (1, 0)
 
