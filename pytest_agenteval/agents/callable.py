@@ -41,6 +41,7 @@ class CallableAgent:
 
     def __init__(self, function: Callable[..., Any], *, judged: bool = False) -> None:
         self.identity = _identity_of(function)
+        self.is_async = _is_async(function)
         self._judged = judged
         self._function = function
         self._signature = _signature_of(function)
@@ -112,6 +113,11 @@ def _identity_of(function: object) -> AgentIdentity:
         name=str(getattr(named, "__qualname__", "")).rpartition("<locals>.")[2],
         version=next((version for version in versions if isinstance(version, str)), ""),
     )
+
+
+def _is_async(function: Any) -> bool:  # noqa: ANN401  # any callable
+    """Whether a call of it gives something to await, as far as it can be known without calling it."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  # what is asked is how, not whether, it can be called
 
 
 def _signature_of(function: Callable[..., Any]) -> Signature:

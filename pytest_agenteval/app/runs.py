@@ -1,37 +1,35 @@
-"""The life of one run: its plan, its trials one by one, and their journal."""
+"""What a run is asked to do: its options, its jobs, and the plan of them all."""
 
 from __future__ import annotations
 
 import platform
 import secrets
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from pytest_agenteval.app.registry import ALWAYS_MEASURED, Registry, origin_of
 from pytest_agenteval.app.settings import Settings
-from pytest_agenteval.app.targets import Targets
-from pytest_agenteval.contracts import Agent, Call, Metric
-from pytest_agenteval.errors import CaseError
-from pytest_agenteval.metrics.scoring import score_trial
+from pytest_agenteval.contracts import Metric
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.jsonvalue import digest
-from pytest_agenteval.model.run import Rounds, Run
+from pytest_agenteval.model.run import Rounds
 from pytest_agenteval.model.score import MetricSpec
-from pytest_agenteval.model.trajectory import AgentIdentity
-from pytest_agenteval.model.trial import Trial, TrialKey
+from pytest_agenteval.model.trial import TrialKey
+from pytest_agenteval.pipeline.budget import Budget
+from pytest_agenteval.pipeline.clock import Clock
 from pytest_agenteval.pipeline.looks import GateMode
-from pytest_agenteval.pipeline.run import CallLimits, Clock, Engine
-from pytest_agenteval.stats import stable_seed
-from pytest_agenteval.store.journal import Journal
-from pytest_agenteval.store.redaction import Redaction, SafeTrial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the command line asks of a run. ``paths`` are those that it names, from the project's root; () is all."""
+    """What the command line asks of a run.
+
+    ``stops_early`` is whether it ends at a failure; ``paths`` are those that are named, from the project's root; () is
+    all of it.
+    """
 
     mode: Literal["live", "replay"] = "live"
     gate: GateMode = "merge"
@@ -39,6 +37,9 @@ class RunOptions:
     repeats: int | None = None
     record: bool = False
     partial_is_meant: bool = False
+    concurrency: int | None = None
+    budget: Budget | None = None
+    stops_early: bool = False
     paths: tuple[str, ...] = ()
 
 
@@ -158,129 +159,6 @@ def with_always_measured(metrics: Sequence[Metric | str], registry: Registry) ->
     """The metrics that a test names, and those that are scored on every trial."""
     named = [registry.metric(one) for one in (*metrics, *ALWAYS_MEASURED)]
     return tuple({metric.spec.name: metric for metric in named}.values())
-
-
-class Trials:
-    """Makes, scores and keeps the trials of one process of a run."""
-
-    def __init__(
-        self,
-        run: Run,
-        settings: Settings,
-        registry: Registry,
-        options: RunOptions,
-        *,
-        clock: Clock,
-        name: str = "main",
-    ) -> None:
-        self._run, self._registry, self._options = run, registry, options
-        limits = CallLimits(
-            seconds=settings.agent_timeout, retries=settings.retries, infrastructure=settings.infrastructure
-        )
-        self._engine = Engine(limits, clock)
-        self._targets = Targets(settings, registry, options.mode, options.agent)
-        self._redaction = Redaction(registry.redactors())
-        self._journal = Journal(run_folder(settings, run.id), name)
-        self._finished: dict[TrialKey, Trial] = {}
-        self._safe: dict[TrialKey, SafeTrial] = {}
-        self._adapted: tuple[object, Agent] | None = None
-
-    @property
-    def replaces_the_fixture(self) -> bool:
-        """Whether the command line names the agent, so that the user's fixture is not set up."""
-        return self._targets.given
-
-    def redacted(self, text: str) -> str:
-        """The text as it may be shown."""
-        return self._redaction.text(text)
-
-    def make_agent(self, suite: str) -> None:
-        """Make the suite's agent now, where the command line names one. Raises AgentTargetError, RecordingError."""
-        self._targets.agent_for(suite)
-
-    def trial(self, job: Job, agent: object) -> Trial:
-        """The trial of the job; made at the first call, the same one for all items that share it."""
-        if job.key not in self._finished:
-            seed = stable_seed([job.suite, job.case.id, str(job.attempt)])
-            call = Call(case=job.case, attempt=job.attempt, seed=seed)
-            self._keep(job, self._engine.trial(self._id_of(job), self._agent(job, agent), call))
-        return self._finished[job.key]
-
-    def finished(self, job: Job) -> Trial | None:
-        """The trial of the job if there is one yet."""
-        return self._finished.get(job.key)
-
-    def record(self, job: Job, agent: object, answer: object) -> Trial:
-        """The trial of a test that called its agent itself and hands over what came of it.
-
-        Raises CaseError where the attempt has a trial: the scores of two would be joined as if they were one.
-        """
-        from pytest_agenteval.agents import adapt
-        from pytest_agenteval.agents.callable import CallableAgent
-
-        if job.key in self._finished:
-            message = (
-                f"attempt {job.attempt} of case {job.case.id!r} has a trial already, and a second was handed over. "
-                f"Call record_trial once, and give this test cases that no other test of suite {job.suite!r} has"
-            )
-            raise CaseError(message)
-        identity = adapt(agent).identity if callable(agent) else AgentIdentity()
-        handed_over = CallableAgent(_HandedOver(answer=answer, identity=identity), judged=True)
-        trial = self._engine.trial(self._id_of(job), handed_over, Call(case=job.case, attempt=job.attempt))
-        # How long the agent took is known to the test alone: that the answer was handed over at once says nothing.
-        told = getattr(answer, "seconds", None) is not None
-        trajectory = trial.trajectory if told else replace(trial.trajectory, seconds=None)
-        self._keep(job, replace(trial, trajectory=trajectory))
-        return self._finished[job.key]
-
-    def score(self, job: Job) -> SafeTrial:
-        """Score the finished trial by the job's metrics, redact what they say, and write it to the journal."""
-        trial = self._finished[job.key]
-        scores = [self._redaction.score(score_trial(metric, trial)) for metric in job.metrics]
-        safe = SafeTrial(self._safe[job.key].with_scores(scores))
-        self._journal.scored(safe)
-        self._registry.observe("agenteval_trial_scored", trial=safe)
-        return safe
-
-    def succeeded(self, job: Job) -> bool:
-        """Whether nothing says that the finished trial fell short of its case, whatever metrics the test asks for."""
-        value = score_trial(self._registry.metric("success"), self._finished[job.key]).value
-        return value is None or bool(value)
-
-    def close(self) -> None:
-        """End the threads and close the journal."""
-        self._engine.close()
-        self._journal.close()
-
-    def _agent(self, job: Job, fixture: object) -> Agent:
-        """The agent of the job: what the command line names, or else what the fixture gave."""
-        from pytest_agenteval.agents import adapt
-
-        named = self._targets.agent_for(job.suite)
-        if named is not None:
-            return named
-        if self._adapted is None or self._adapted[0] is not fixture:
-            self._adapted = (fixture, adapt(fixture))
-        return self._adapted[1]
-
-    def _keep(self, job: Job, trial: Trial) -> None:
-        self._finished[job.key] = trial
-        self._safe[job.key] = safe = self._redaction.trial(trial)
-        self._journal.called(safe)
-
-    def _id_of(self, job: Job) -> str:
-        return f"{self._run.id}-{digest([job.suite, job.case.id, job.attempt], length=8)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _HandedOver:
-    """An agent that was called already."""
-
-    answer: object
-    identity: AgentIdentity
-
-    def __call__(self, _input: object) -> object:
-        return self.answer
 
 
 def run_folder(settings: Settings, run_id: str) -> Path:

@@ -6,27 +6,34 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytest_agenteval.errors import InvalidValue, SettingsError
 from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.codec import decode
 
 TABLE = "tool.pytest-agenteval"
+Isolation = Literal["none", "process"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteSettings:
-    """The table of one suite: ``gate`` names the metrics that gate, each with its bar."""
+    """The table of one suite: ``gate`` names the metrics that gate, each with its bar.
+
+    ``isolation`` is that of its agent, where it is another than that of the project.
+    """
 
     gate: Mapping[str, Bar] = field(default_factory=dict)
+    isolation: Isolation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a project has set; each key has a default. Paths are relative to ``root``.
 
-    ``owner`` is who answers for the agents. ``agent_timeout`` (seconds) and ``retries`` limit a trial.
+    ``owner`` is who answers for the agents. ``agent_timeout`` (seconds) and ``retries`` limit a trial,
+    ``concurrency`` the calls under way at once, ``requests_per_minute`` and ``tokens_per_minute`` those of a minute.
+    With ``isolation = "process"`` each call has a process of its own, within ``memory_limit`` and ``file_limit`` (MiB).
     ``infrastructure`` lists exceptions that are the provider's. ``plugins`` are modules with ``agenteval_``
     hooks that the command loads. ``templates`` is a folder whose Jinja templates go before the built-in ones.
     """
@@ -34,6 +41,12 @@ class Settings:
     owner: str = ""
     agent_timeout: float = 60.0
     retries: int = 2
+    concurrency: int = 16
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    isolation: Isolation = "none"
+    memory_limit: int = 4096
+    file_limit: int = 1024
     infrastructure: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     suite_folder: str = "suites"
@@ -54,6 +67,11 @@ class Settings:
                 f"not {self.agent_timeout:g} and {self.retries}"
             )
             raise InvalidValue(message)
+        for name in ("concurrency", "requests_per_minute", "tokens_per_minute", "memory_limit", "file_limit"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                message = f"{name} is a number above 0, not {value:g}"
+                raise InvalidValue(message)
 
     def path(self, name: str) -> Path:
         """The absolute path of one of the path settings."""
@@ -61,8 +79,14 @@ class Settings:
 
     def gate_of(self, suite: str) -> Mapping[str, Bar]:
         """The gate table of a suite; a suite of a parametrised agent, ``refunds[gpt]``, has that of refunds."""
-        found = self.suites.get(suite) or self.suites.get(suite.partition("[")[0]) or SuiteSettings()
-        return found.gate
+        return self._of(suite).gate
+
+    def isolation_of(self, suite: str) -> Isolation:
+        """How the agent of a suite is kept apart: as its table says, or else as the project's."""
+        return self._of(suite).isolation or self.isolation
+
+    def _of(self, suite: str) -> SuiteSettings:
+        return self.suites.get(suite) or self.suites.get(suite.partition("[")[0]) or SuiteSettings()
 
 
 def load_settings(folder: Path) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pytest_agenteval.app.isolation import kept_apart
 from pytest_agenteval.app.registry import Registry
 from pytest_agenteval.app.settings import Settings
 from pytest_agenteval.contracts import Agent
@@ -31,7 +32,7 @@ class Targets:
         if not self.given:
             return None
         if suite not in self._made:
-            self._made[suite] = self._make(suite)
+            self._made[suite] = kept_apart(self._make(suite), suite, self._settings)
         return self._made[suite]
 
     def _make(self, suite: str) -> Agent:

@@ -74,37 +74,40 @@ def _by_case(trials: Sequence[Trial]) -> _Scored:
 
 
 def _measured(suite: str, spec: MetricSpec, by_case: _Scored, planned: int | None) -> Measured:
-    kind, k = _pass_rule(spec.aggregate)
+    name, (kind, k) = spec.name, _pass_rule(spec.aggregate)
     cases, reasons, not_asked = {}, {}, set()
     asked: list[Score] = []
     for case_id, attempts in by_case.items():
-        pairs = [(trial, scores[spec.name]) for trial, scores in attempts if spec.name in scores]
-        if not pairs:
+        of_case: list[Score] = []
+        values: list[float] = []
+        answers: list[str] = []
+        for trial, scores in attempts:
+            if (score := scores.get(name)) is not None:
+                of_case.append(score)
+                if score.value is not None:
+                    values.append(float(score.value))
+                    answers.append(trial.answer_digest)
+        if not of_case:
             continue
-        asked += [score for _, score in pairs]
-        known = [(trial.answer_digest, float(score.value)) for trial, score in pairs if score.value is not None]
-        values = [value for _, value in known]
+        asked += of_case
+        known = len(values)
         if kind:
-            value = pass_value(spec, values, planned)
+            value, answers = pass_value(spec, values, planned), []
             values = [] if value is None else [value]
-        if not values:
-            reasons[case_id] = pairs[0][1].reason or f"{len(known)} of the {k} attempts needed"
-            not_asked |= {case_id} if all(_not_asked(score) for _, score in pairs) else set()
-            continue
-        cases[case_id] = CaseScores(
-            fingerprint=pairs[0][0].case_fingerprint,
-            values=tuple(values),
-            answers=() if kind else tuple([answer for answer, _ in known]),
-        )
-    estimate = _estimate(suite, spec, cases, len(reasons), asked)
+        if values:
+            fingerprint = attempts[0][0].case_fingerprint
+            cases[case_id] = CaseScores(fingerprint=fingerprint, values=tuple(values), answers=tuple(answers))
+        else:
+            reasons[case_id] = of_case[0].reason or f"{known} of the {k} attempts needed"
+            not_asked |= {case_id} if all(map(_not_asked, of_case)) else set()
     return Measured(
         suite=suite,
         spec=spec,
-        estimate=estimate,
+        estimate=_estimate(suite, spec, cases, len(reasons), asked),
         cases=cases,
         not_evaluated=reasons,
         not_asked=frozenset(not_asked),
-        slices=_by_tag({case_id: by_case[case_id][0][0].case.tags for case_id in (*cases, *reasons)}),
+        slices=_by_tag({id_: tags for id_ in (*cases, *reasons) if (tags := by_case[id_][0][0].case.tags)}),
     )
 
 
@@ -112,6 +115,15 @@ def of_cases(suite: str, spec: MetricSpec, cases: Mapping[str, CaseScores], *, s
     """A metric whose values by case are known already; for metrics that a value per case stands behind."""
     estimate = replace(_estimate(suite, spec, cases, 0, []), slice=slice)
     return Measured(suite=suite, spec=spec, estimate=estimate, cases=cases)
+
+
+def estimate_of(spec: MetricSpec, values: Sequence[float], missing: int, scores: Sequence[Score]) -> Estimate:
+    """The estimate where each value is that of a case of its own; ``scores`` are those of a metric of calibration."""
+    if _pass_rule(spec.aggregate)[0]:
+        settled = [found for value in values if (found := pass_value(spec, [value], None)) is not None]
+        missing, values = missing + len(values) - len(settled), settled
+    cases = {str(place): CaseScores(fingerprint="", values=(value,)) for place, value in enumerate(values)}
+    return _estimate("", spec, cases, missing, scores)
 
 
 def part_of(measured: Measured, tag: str) -> Measured:
@@ -145,7 +157,7 @@ def _by_tag(tags: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
 
 def is_binary(cases: Iterable[CaseScores]) -> bool:
     """Whether every value is 0 or 1."""
-    return all(value in (0.0, 1.0) for case in cases for value in case.values)
+    return {value for case in cases for value in case.values} <= {0.0, 1.0}
 
 
 def _estimate(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
-from pytest_agenteval.pipeline.looks import GateMode
+
+if TYPE_CHECKING:
+    from pytest_agenteval.pipeline.looks import GateMode
 
 OK = 0
 TESTS_FAILED = 1

@@ -1,76 +1,44 @@
-"""Call the agent on a case, and make a trial of whatever comes of it. The one stage that is not pure."""
+"""Call agents: ahead of the items that will ask, several at once, and make a trial of whatever comes of it.
+
+The one stage that is not pure.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import contextvars
-import inspect
 import threading
-import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
-from queue import Empty, SimpleQueue
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
+from queue import SimpleQueue
 from time import monotonic
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING
 
 from pytest_agenteval.contracts import Agent, Call
-from pytest_agenteval.errors import InfrastructureError
-from pytest_agenteval.model.answer import kind_of, settled
-from pytest_agenteval.model.trajectory import AgentIdentity, Fault, Trajectory
+from pytest_agenteval.model.trajectory import Trajectory
 from pytest_agenteval.model.trial import Trial
+from pytest_agenteval.pipeline.asking import Course, ask_here, ask_on_loop, follow, follow_on_loop
+from pytest_agenteval.pipeline.budget import Budget, Meter
+from pytest_agenteval.pipeline.clock import Clock, SystemClock
+from pytest_agenteval.pipeline.coming import Book, Coming, Order, Source, State
+from pytest_agenteval.pipeline.heard import HEARD
+from pytest_agenteval.pipeline.rates import Rates
+from pytest_agenteval.pipeline.tries import CallLimits, Reach, Tries
 
-_PASSING_STATUS = frozenset({408, 425, 429})
-_SERVER_ERRORS = range(500, 600)  # a ``code`` beyond is no status of HTTP
-_LONGEST_MESSAGE = 2000
-_GIVES_UP_AFTER = 3
+if TYPE_CHECKING:
+    from pytest_agenteval.pipeline.loop import LoopThread
 
+_AHEAD = 4
+"""Trials that nobody has asked for yet, for each call that may be under way."""
 
-class Clock(Protocol):
-    """Where times come from; a test hands in its own."""
-
-    def now(self) -> datetime:
-        """The aware UTC instant."""
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    # Bound when the module is read: an agent that patches these in the process does not move our times.
-    _now, _sleep = datetime.now, time.sleep
-
-    def now(self) -> datetime:
-        """The aware UTC instant."""
-        return SystemClock._now(UTC)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        SystemClock._sleep(seconds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallLimits:
-    """How long a trial may take, and how often a failing provider is asked again.
-
-    ``infrastructure`` names further exceptions (``package.Error``) that are the provider's and not the
-    agent's. The wait doubles from ``backoff`` seconds; a provider's Retry-After goes first, and no wait
-    is longer than ``longest_wait``.
-    """
-
-    seconds: float = 60.0
-    retries: int = 2
-    backoff: float = 0.5
-    longest_wait: float = 30.0
-    infrastructure: tuple[str, ...] = ()
+_GRACE = 1.0
+"""Seconds that a call may go on when it is not wanted any more."""
 
 
 class Engine:
-    """Calls agents: async ones on one event loop in its own thread, blocking ones in a kept thread.
+    """Calls agents, at most ``concurrency`` at once.
+
+    Async ones are called on one event loop in a thread of its own, blocking ones in kept threads. Trials are called
+    ahead in the order in which they are expected, up to ``window`` of them that nobody has asked for.
 
     >>> from pytest_agenteval.agents import adapt
     >>> from pytest_agenteval.model.case import Case
@@ -80,12 +48,34 @@ class Engine:
     'HELLO'
     """
 
-    def __init__(self, limits: CallLimits | None = None, clock: Clock | None = None) -> None:
-        self._limits = limits or CallLimits()
-        self._clock = clock or SystemClock()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._worker: _Worker | None = None
-        self._unreached = 0
+    def __init__(
+        self,
+        limits: CallLimits | None = None,
+        clock: Clock | None = None,
+        *,
+        concurrency: int = 16,
+        window: int | None = None,
+        meter: Meter | None = None,
+        rates: Rates | None = None,
+        book: Book | None = None,
+    ) -> None:
+        self._limits, self._clock = limits or CallLimits(), clock or SystemClock()
+        self.meter = meter or Meter(Budget(), self._clock)
+        self._rates, self._reach = rates or Rates(), Reach()
+        self._book = book
+        self._concurrency = concurrency
+        self._window = window or _AHEAD * concurrency
+        self._coming = Coming(book.needed if book else lambda _: True)
+        self._urgent: deque[Order] = deque()
+        self._under_way: set[Order] = set()
+        self._n_untaken = 0
+        self._lock = threading.Lock()
+        self._arrival = threading.Condition(self._lock)
+        self._awaited: Order | None = None
+        self._inbox: SimpleQueue[Order | None] = SimpleQueue()
+        self._n_threads = 0
+        self._loop: LoopThread | None = None
+        self._is_closed = False
 
     def __enter__(self) -> Engine:
         return self
@@ -93,207 +83,265 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Stop the threads. A call that hangs is left behind: a thread cannot be killed."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._loop = None
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
+    @property
+    def n_under_way(self) -> int:
+        """How many calls are under way."""
+        return len(self._under_way)
+
+    def expect(self, orders: Iterable[Order]) -> None:
+        """What will be asked for, in this order."""
+        with self._lock:
+            self._coming.put(orders)
+            self._pump()
+
+    def serve(self, source: Source, agent: Agent) -> None:
+        """This agent is what the items of that source are given: its orders may be called ahead."""
+        with self._lock:
+            self._coming.serve(source, agent)
+            self._pump()
+
+    def drain(self, source: Source) -> None:
+        """The agent of that source goes down: nothing is called of it any more, and nothing is under way."""
+        with self._lock:
+            self._coming.withdraw(source)
+            left = [order for order in self._under_way if order.source == source]
+            self._let_go(left)
 
     def trial(self, trial_id: str, agent: Agent, call: Call) -> Trial:
         """The finished trial: what the agent did, or the fault that kept it from an answer."""
-        at = self._clock.now()
-        case, trajectory, retries = call.case, None, 0
-        # A provider that was down for several trials in a row is asked once a trial until it answers again.
-        allowed = self._limits.retries if self._unreached < _GIVES_UP_AFTER else 0
-        while trajectory is None:
-            try:
-                case = agent.asked(call)
-                at = agent.begun(call) or at
-                trajectory = self._answer(agent, replace(call, case=case))
-            except Exception as error:  # noqa: BLE001  # whatever an agent raises is a result
-                fault = self._fault(error)
-                if fault.kind == "infrastructure" and retries < allowed and is_passing(error):
-                    self._clock.sleep(self._wait(error, retries))
-                    retries += 1
-                    continue
-                # A time-out took at least its limit: latency must not look better for it.
-                limit = self._limits.seconds if isinstance(error, _TimeLimit) else None
-                trajectory = Trajectory(error=fault, agent=agent.identity, seconds=limit)
-        down = trajectory.error is not None and trajectory.error.kind == "infrastructure"
-        self._unreached = self._unreached + 1 if down else 0
-        return Trial(
-            id=trial_id,
-            case=case,
-            trajectory=trajectory,
-            origin=agent.origin,
-            attempt=call.attempt,
-            retries=retries,
-            at=at,
-        )
+        order = Order(trial_id, call)
+        self.take(order, agent)
+        assert order.trial is not None  # no budget refused it
+        return order.trial
 
-    def _answer(self, agent: Agent, call: Call) -> Trajectory:
-        begun, identity = monotonic(), agent.identity
-        # Made plain where the time limit holds: an agent of somebody else's may hand over anything.
-        answer = self._blocking(lambda: _plain(agent.answer(call), identity))
-        if inspect.isawaitable(answer):
-            answer = self._awaited(answer, identity, self._limits.seconds - (monotonic() - begun))
-        trajectory = cast(Trajectory, answer)
-        if trajectory.seconds is None and agent.origin == "live":
-            trajectory = replace(trajectory, seconds=monotonic() - begun)
-        return trajectory
+    def take(self, order: Order, agent: Agent) -> None:
+        """Have the order's trial, now. Raises what kept it from being written down."""
+        if order.state is State.WAITING and agent.origin == "replay":
+            self._answer_here(order, agent)
+        with self._lock:
+            if order.agent not in (None, agent):  # it was called by another than its item is given
+                self._await(order)
+                self._is_taken(order)
+                order.reset()
+            if order.state is State.WAITING:
+                order.agent, order.context = agent, copy_context()
+                self._urgent.append(order)
+                self._pump()
+            self._await(order)
+            self._is_taken(order)
+        if order.trouble is not None:
+            raise order.trouble
 
-    def _blocking(self, act: Callable[[], Any]) -> Any:  # noqa: ANN401  # whatever the agent returns
-        if self._worker is None:
-            self._worker = _Worker()
-        try:
-            good, result = self._worker.run(act, self._limits.seconds)
-        except Empty:
-            self._worker = None  # its thread hangs in the agent: the next call gets a new one
-            raise _TimeLimit(self._limits.seconds) from None
-        if good:
-            return result
-        raise result
+    def pass_by(self, order: Order) -> None:
+        """The item of the order is over, whether or not it asked for the trial."""
+        if order.is_ahead:
+            with self._lock:
+                self._is_taken(order)
 
-    def _awaited(self, answer: Awaitable[object], identity: AgentIdentity, seconds: float) -> object:
-        future = asyncio.run_coroutine_threadsafe(_as_coroutine(answer, identity), self._running_loop())
-        try:
-            return future.result(max(seconds, 0.001))
-        except TimeoutError:
-            if future.done():
-                raise  # the agent's own TimeoutError
-            future.cancel()
-            raise _TimeLimit(self._limits.seconds) from None
+    def close(self) -> None:
+        """End what is under way, and the threads. A call that hangs is left behind: a thread cannot be killed."""
+        with self._lock:
+            self._is_closed = True
+            self._let_go(list(self._under_way))
+        for _ in range(self._n_threads):
+            self._inbox.put(None)
+        if self._loop is not None:
+            self._loop.stop()
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            loop = self._loop = asyncio.new_event_loop()
-            threading.Thread(target=_serve, args=(loop,), name="agenteval-loop", daemon=True).start()
-        return self._loop
+    # What follows with a lock held: the bookkeeping of orders.
 
-    def _fault(self, error: Exception) -> Fault:
-        kind = "infrastructure" if is_infrastructure(error, self._limits.infrastructure) else "agent"
-        text = str(error)[:_LONGEST_MESSAGE] or type(error).__name__
-        name = type(error).__name__.lstrip("_")
-        return Fault(kind=cast(Any, kind), type=name, message=text, where=_place_of(error))
+    def _pump(self) -> None:
+        """Begin what may begin."""
+        while len(self._under_way) < self._concurrency and not self._is_closed:
+            if self._urgent:
+                order: Order | None = self._urgent.popleft()
+            elif self._n_untaken < self._window:
+                order = self._coming.next()
+            else:
+                return
+            if order is None:
+                return
+            self._begin(order)
 
-    def _wait(self, error: Exception, retries: int) -> float:
-        wait: float = self._limits.backoff * 2**retries
-        asked = getattr(error, "retry_after", None)
-        if isinstance(asked, int | float) and asked >= 0:
-            wait = float(asked)
-        return min(wait, self._limits.longest_wait)
+    def _begin(self, order: Order) -> None:
+        order.state = State.BEGUN
+        self._n_untaken += order.is_ahead
+        self._under_way.add(order)
+        assert order.context is not None  # whoever lets an order begin has given it its agent
+        if order.is_async:
+            self._on_loop().start(order, self._made_on_loop(order), order.context)
+            return
+        if self._n_threads < len(self._under_way):
+            self._n_threads += 1
+            threading.Thread(target=self._serve, name="agenteval-agent", daemon=True).start()
+        self._inbox.put(order)
 
+    def _is_taken(self, order: Order) -> None:
+        if order.is_ahead:
+            order.is_ahead = False
+            self._n_untaken -= 1
+            # Not at each trial: threads that take turns at every one cost more than the calls.
+            if self._n_untaken <= self._window - max(1, self._window // 4):
+                self._pump()
 
-def is_infrastructure(error: BaseException, named: tuple[str, ...] = ()) -> bool:
-    """Whether the exception is the provider's: then the trial is not evaluated, and never a score.
+    def _await(self, order: Order) -> None:
+        self._awaited = order
+        while order.state is not State.OVER:
+            self._arrival.wait(self._patience())
+            self._give_up_overdue()
+        self._awaited = None
 
-    These are InfrastructureError, connection errors, whatever carries the status 408, 425, 429 or 5xx
-    (as ``status``, ``status_code`` or ``code``, also of its ``response``), and what ``named`` lists.
+    def _patience(self) -> float:
+        """Seconds until somebody's time limit; who has not begun a try ends no sooner than a whole one."""
+        now = monotonic()
+        ends = [order.ends for order in self._under_way if order.ends is not None]
+        return max(min([*ends, now + self._limits.seconds]) - now, 0.001)
 
-    >>> is_infrastructure(ConnectionResetError()), is_infrastructure(ValueError())
-    (True, False)
-    """
-    if isinstance(error, InfrastructureError | ConnectionError):
-        return True
-    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
-    return bool(names & set(named)) or _passing_status(error)
+    def _give_up_overdue(self) -> None:
+        """End the trials whose time is over. A thread cannot be ended: it is left, and another takes its place."""
+        now = monotonic()
+        overdue = [order for order in self._under_way if order.ends is not None and order.ends <= now]
+        for order in overdue:
+            if order.state is State.BEGUN and order.tries is not None:
+                order.state = State.KEPT
+                self._leave_behind(order)
+                self._keep(order, order.tries.given_up(order.id))
+                self._end(order)
 
+    def _leave_behind(self, order: Order) -> None:
+        if order.is_async:
+            self._loop = None  # an async agent that blocks holds up its loop: the others get a new one
+        else:
+            self._n_threads -= 1
 
-def is_passing(error: BaseException) -> bool:
-    """Whether asking again may help; a replay that holds nothing will hold nothing a second time."""
-    return not getattr(error, "permanent", False)
+    def _let_go(self, orders: Sequence[Order]) -> None:
+        """Cancel these, wait a little for those that cannot be cancelled, and forget what comes of them."""
+        if not orders:
+            return
+        if self._loop is not None:
+            self._loop.cancel(orders)
+        until = monotonic() + _GRACE
+        while self._under_way.intersection(orders) and (left := until - monotonic()) > 0:
+            self._awaited = None
+            self._arrival.wait(min(left, 0.05))
+        for order in self._under_way.intersection(orders):
+            self._leave_behind(order)
+            self._under_way.discard(order)
+            self._n_untaken -= order.is_ahead
+            order.is_ahead = False
+            order.state = State.OVER
 
+    def _end(self, order: Order) -> None:
+        order.state = State.OVER
+        self._under_way.discard(order)
+        if self._awaited is order:
+            self._arrival.notify()
+        self._pump()
 
-def _passing_status(error: BaseException) -> bool:
-    for source in (error, getattr(error, "response", None)):
-        for name in ("status_code", "status", "code"):
-            status = getattr(source, name, None)
-            if isinstance(status, int) and (status in _PASSING_STATUS or status in _SERVER_ERRORS):
-                return True
-    return False
-
-
-def _place_of(error: BaseException) -> str:
-    """'conftest.py:12 in agent', the innermost line that is not ours; the folder is of no use elsewhere."""
-    place, step = "", error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        if not str(step.tb_frame.f_globals.get("__name__", "")).startswith(("pytest_agenteval.", "concurrent.")):
-            place = f"{Path(code.co_filename).name}:{step.tb_lineno} in {code.co_name}"
-        step = step.tb_next
-    return place
-
-
-class _TimeLimit(Exception):  # named for what the user reads
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"no answer within {seconds:g} s, the trial's time limit (setting agent_timeout)")
-
-
-class _Worker:
-    """One kept daemon thread: handing a call over costs less than starting a thread for it."""
-
-    def __init__(self) -> None:
-        self._tasks: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[tuple[bool, Any]]] | None] = SimpleQueue()
-        threading.Thread(target=self._serve, name="agenteval-agent", daemon=True).start()
-
-    def run(self, act: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
-        """True and what ``act`` returns, or False and what it raises; raises queue.Empty after ``seconds``."""
-        context = contextvars.copy_context()
-        answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
-        self._tasks.put((lambda: context.run(act), answers))
-        return answers.get(timeout=seconds)
-
-    def stop(self) -> None:
-        self._tasks.put(None)
+    # What follows runs where the agent runs: in a thread of the pool, or on the loop.
 
     def _serve(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            act, answers = task
-            try:
-                answers.put((True, act()))
-            except Exception as error:  # noqa: BLE001  # handed to the caller
-                answers.put((False, error))
-            except BaseException as error:  # noqa: BLE001  # SystemExit in an agent must not end the session
-                answers.put((False, _raised(error)))
+        while (order := self._inbox.get()) is not None:
+            assert order.context is not None  # it has begun
+            if not order.context.run(self._made_here, order):
+                return  # it took too long, and another thread has this one's place
 
-
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    stopped = False
-    while not stopped:
-        # A SystemExit in a task of the agent's own leaves the loop; the others still wait for their answers.
-        with contextlib.suppress(SystemExit, KeyboardInterrupt):
-            loop.run_forever()
-            stopped = True
-    for task in asyncio.all_tasks(loop):
-        task.cancel()
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
-
-
-def _plain(answer: object, identity: AgentIdentity) -> object:
-    """The trajectory in plain values; what is still to be awaited stays."""
-    if inspect.isawaitable(answer):
-        return answer
-    if not isinstance(answer, Trajectory):
-        message = f"answer() of an agent returns a Trajectory, not {kind_of(answer)}"
-        raise TypeError(message)
-    return settled(answer, identity)
-
-
-def _as_coroutine(answer: Awaitable[object], identity: AgentIdentity) -> Coroutine[Any, Any, object]:
-    async def wait() -> object:
+    def _made_here(self, order: Order) -> bool:
+        HEARD.set(order.heard)
+        made: Trial | Exception | None
         try:
-            return _plain(await answer, identity)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise _raised(error) from error
+            made = follow(self._course(order), self._asker(order), self._clock)
+        except Exception as error:  # noqa: BLE001  # a fault of ours, told to whoever asks for the trial
+            made = error
+        return self._finish(order, made)
 
-    return wait()
+    async def _made_on_loop(self, order: Order) -> None:
+        HEARD.set(order.heard)
+        agent, seconds = order.agent, self._limits.seconds
+        assert agent is not None  # it has begun
+        made: Trial | Exception | None
+        try:
+            course = self._course(order)
+            made = await follow_on_loop(course, lambda call: ask_on_loop(agent, call, seconds), self._clock)
+        except Exception as error:  # noqa: BLE001  # the same
+            made = error
+        self._finish(order, made)
 
+    def _answer_here(self, order: Order, agent: Agent) -> None:
+        """A recording answers at once: no thread is asked, and Ctrl-C is the user's."""
+        order.agent, order.state = agent, State.OVER
+        try:
+            self._keep(order, follow(self._course(order), self._asker(order), self._clock, Exception))
+        except Exception as error:  # noqa: BLE001  # the same
+            order.trouble = error
 
-def _raised(error: BaseException) -> RuntimeError:
-    """An exit that an agent asked for is its error, and must not end the session."""
-    return RuntimeError(f"the agent raised {type(error).__name__}: {error}")
+    def _asker(self, order: Order) -> Callable[[Call], Trajectory]:
+        agent, seconds = order.agent, self._limits.seconds
+        assert agent is not None  # it has begun
+        return lambda call: ask_here(agent, call, seconds, self._on_loop)
+
+    def _on_loop(self) -> LoopThread:
+        if self._loop is None:
+            from pytest_agenteval.pipeline.loop import LoopThread
+
+            self._loop = LoopThread()
+        return self._loop
+
+    def _course(self, order: Order) -> Course:
+        """What is done for an order; None comes of it where the budget allows no call."""
+        assert order.agent is not None  # it has begun
+        known = None if self._book is None else self._book.known(order)
+        if known is not None:
+            return known
+        tries = order.tries = Tries(order.agent, order.call, self._limits, self._clock, self._reach)
+        while tries.trajectory is None:
+            while wait := self._rates.wait():
+                yield wait
+            if refusal := self.meter.admit():
+                if not tries.retries:
+                    order.refused = refusal
+                    return None
+                tries.cut_short()
+                break
+            try:
+                call = tries.begin()
+                order.ends = self._end_of(order)
+                answer = yield call
+                assert answer is not None  # a call is answered, or raises
+                tries.answered(answer)
+            except Exception as error:  # noqa: BLE001  # whatever an agent raises is a result
+                order.ends = None
+                if (wait_before := tries.failed(error)) is not None:
+                    yield wait_before
+        return self._counted(tries.trial(order.id))
+
+    def _end_of(self, order: Order) -> float:
+        """When the try that begins now is given up; the loop has a timer of its own, unless an agent blocks it."""
+        return monotonic() + self._limits.seconds + (_GRACE if order.is_async else 0)
+
+    def _counted(self, trial: Trial) -> Trial:
+        self._rates.spent(trial.trajectory.tokens)
+        self.meter.spent(trial)
+        return trial
+
+    def _finish(self, order: Order, made: Trial | Exception | None) -> bool:
+        """Hand over what came of an order; False where nobody waits for it any more."""
+        with self._lock:
+            if order.state is not State.BEGUN:
+                return False
+            order.state = State.KEPT
+        self._keep(order, made)
+        with self._lock:
+            self._end(order)
+        return True
+
+    def _keep(self, order: Order, made: Trial | Exception | None) -> None:
+        if isinstance(made, Exception):
+            order.trouble = made
+            return
+        order.trial = made
+        if made is not None and self._book is not None:
+            try:
+                self._book.keep(order, made)
+            except Exception as error:  # noqa: BLE001  # told to whoever asks for the trial
+                order.trouble = error

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_agenteval.model.baseline import Bar
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.run import Rounds
 from pytest_agenteval.model.verdict import Comparison, Outcome, Reason
-from pytest_agenteval.pipeline.aggregate import Measured
-from pytest_agenteval.pipeline.looks import Looks, Policy
+
+if TYPE_CHECKING:
+    from pytest_agenteval.pipeline.aggregate import Measured
+    from pytest_agenteval.pipeline.looks import Looks, Policy
 
 _MOST_NAMED = 8
 _RUN_FIRST = "pytest --agent-eval --agent-eval-repeats 6"

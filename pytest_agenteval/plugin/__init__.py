@@ -33,6 +33,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="another agent in place of the fixture: a URL, 'cmd: …', module:object, or a recording's name or file",
     )
     group.addoption(
+        "--agent-eval-concurrency", type=int, metavar="N", help="calls of agents under way at once (default: 16)"
+    )
+    group.addoption(
+        "--agent-eval-budget",
+        action="append",
+        metavar="MOST",
+        help="stop calling when it is spent, judge what is there, exit 11: 5usd, 200k-tokens, 30min, 500-calls",
+    )
+    group.addoption(
         "--agent-eval-gate",
         choices=("merge", "release"),
         default="merge",
@@ -72,9 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
         message = "--agent-eval-base judges a run of agents: add --agent-eval"
         raise pytest.UsageError(message)
     if config.getoption("agent_eval", False):
-        from pytest_agenteval.plugin import session
+        from pytest_agenteval.plugin import begin
 
-        session.start(config)
+        begin.start(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_agenteval.app.adaptive import AdaptiveRepeats, Settled
 from pytest_agenteval.app.judging import Judged
-from pytest_agenteval.app.runs import Plan
+from pytest_agenteval.app.runs import Job, Plan
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import IntegrityError
 from pytest_agenteval.model.codec import decode, encode
@@ -86,6 +86,10 @@ class Skipping:
         job = item.stash.get(JOB_OF, None)
         if job is not None and 1 < job.attempt <= job.cap and (reason := self._settled().why_not(job.key)):
             raise pytest.skip.Exception(reason, _use_item_location=True)
+
+    def needs(self, job: Job) -> bool:
+        """Whether the attempt is wanted, as far as can be known."""
+        return not self._settled().why_not(job.key)
 
     def _settled(self) -> Settled:
         if self._file is None:

@@ -22,7 +22,7 @@ from pytest_agenteval.model.codec import decode
 from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.pipeline import exits
-from pytest_agenteval.pipeline.run import Clock
+from pytest_agenteval.pipeline.clock import Clock
 from pytest_agenteval.plugin import distribution, terminal, verdictreports
 from pytest_agenteval.plugin.adaptive import REPEATS
 from pytest_agenteval.plugin.session import PLAN

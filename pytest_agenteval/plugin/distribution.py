@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,11 @@ def distributes(config: pytest.Config) -> bool:
 def worker_name(config: pytest.Config) -> str:
     """'gw0' in a worker, 'main' in a serial run: it names the process's own journal."""
     return str(getattr(config, "workerinput", {}).get("workerid", "main"))
+
+
+def n_processes(config: pytest.Config) -> int:
+    """How many processes run items: the workers of xdist, or this one."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))
 
 
 def run_id(config: pytest.Config) -> str | None:
@@ -81,39 +88,84 @@ class _Distributor:
             return None
         from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # xdist ships no types
 
-        settings, run = self._settings, self._run
+        made: object = _case_scheduling(LoadScopeScheduling, self._settings, self._run)(config, log)
+        return made
 
-        class CaseScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-            _plan = Plan()
 
-            def schedule(self) -> None:
-                self._plan = published_plan(settings, run) or Plan()
-                # The largest shares would go first; the rounds of adaptive repeats stay in their order.
-                largest_first = getattr(config.option, "loadscopereorder", True)
-                config.option.loadscopereorder = largest_first and not self._plan.adaptive
-                super().schedule()
+def _case_scheduling(base: Any, settings: Settings, run: str) -> Any:  # noqa: ANN401, C901  # a class; xdist ships no types
+    class CaseScheduling(base):  # type: ignore[misc]  # the same
+        _plan = Plan()
+        _is_dealt = False
 
-            def _split_scope(self, nodeid: str) -> str:
-                return self._plan.shares.get(nodeid, nodeid)
+        def schedule(self) -> None:
+            self._plan = published_plan(settings, run) or Plan()
+            super().schedule()
 
-            def _reschedule(self, node: Any) -> None:  # noqa: ANN401  # xdist's own type
-                # A worker runs its last item only when it knows what follows; xdist gives the one that
-                # replaces a crashed worker a single unit, and both would wait for ever.
-                work = self.assigned_work[node]
-                while self.workqueue and not node.shutting_down and self._pending_of(work) <= _AHEAD:
-                    super()._reschedule(node)
-                if not self.workqueue and not node.shutting_down:
-                    node.shutdown()
+        def _split_scope(self, nodeid: str) -> str:
+            return self._plan.shares.get(nodeid, nodeid)
 
-            def remove_node(self, node: Any) -> str | None:  # noqa: ANN401  # the same
-                # xdist would run the item that killed its worker again, and kill one worker after the other.
-                units = list(self.assigned_work[node].items())
-                crashed = next((item for _, unit in units for item, done in unit.items() if not done), None)
-                for scope, unit in units:
-                    unit.update({crashed: True} if crashed in unit else {})
-                    if all(unit.values()):
-                        del self.assigned_work[node][scope]
-                super().remove_node(node)
-                return crashed
+        def _assign_work_unit(self, node: Any) -> None:  # noqa: ANN401  # the same
+            if not self._is_dealt:
+                self._is_dealt = True
+                self._deal()
+            if self.workqueue:
+                super()._assign_work_unit(node)
 
-        return CaseScheduling(config, log)
+        def _deal(self) -> None:
+            """All cases are dealt in advance, in turn, so that each worker can call its own ones ahead.
+
+            But not adaptive repeats, of which nobody knows yet how many are needed.
+            """
+            cases = {share for nodeid, share in self._plan.shares.items() if nodeid not in self._plan.items}
+            units = [(scope, unit) for scope, unit in self.workqueue.items() if scope in cases]
+            nodes = self.nodes
+            hands = [units[number :: len(nodes)] for number in range(len(nodes))]
+            dealt = {node.gateway.id: [scope for scope, _ in hand] for node, hand in zip(nodes, hands, strict=True)}
+            write_atomically(_dealt_file(settings, run), json.dumps(dealt).encode())
+            place = {nodeid: index for index, nodeid in enumerate(self.collection)}
+            for node, hand in zip(nodes, hands, strict=True):
+                self.assigned_work[node].update(hand)
+                for scope, _ in hand:
+                    del self.workqueue[scope]
+                # In the order in which they were collected: round by round, and not case by case.
+                node.send_runtest_some(sorted(place[nodeid] for _, unit in hand for nodeid in unit))
+
+        def _reschedule(self, node: Any) -> None:  # noqa: ANN401  # the same
+            # A worker runs its last item only when it knows what follows; xdist gives the one that
+            # replaces a crashed worker a single unit, and both would wait for ever.
+            work = self.assigned_work[node]
+            while self.workqueue and not node.shutting_down and self._pending_of(work) <= _AHEAD:
+                super()._reschedule(node)
+            if not self.workqueue and not node.shutting_down:
+                node.shutdown()
+
+        def remove_node(self, node: Any) -> str | None:  # noqa: ANN401  # the same
+            # xdist would run the item that killed its worker again, and kill one worker after the other.
+            units = list(self.assigned_work[node].items())
+            crashed = next((item for _, unit in units for item, done in unit.items() if not done), None)
+            for scope, unit in units:
+                unit.update({crashed: True} if crashed in unit else {})
+                if all(unit.values()):
+                    del self.assigned_work[node][scope]
+            super().remove_node(node)
+            return crashed
+
+    return CaseScheduling
+
+
+def dealt_to(config: pytest.Config, settings: Settings) -> Callable[[str], bool]:
+    """Whether the case of that share was dealt to this process in advance; all are, where there is no other."""
+    run = run_id(config)
+    if run is None:
+        return lambda _: True
+    return lambda share: share in _hand(_dealt_file(settings, run), worker_name(config))
+
+
+@cache
+def _hand(file: Path, worker: str) -> frozenset[str]:
+    """What a worker was dealt; nothing where the file is not there: it is written before the first item is."""
+    return frozenset(json.loads(file.read_text("utf-8")).get(worker, ())) if file.exists() else frozenset()
+
+
+def _dealt_file(settings: Settings, run: str) -> Path:
+    return run_folder(settings, run) / "dealt.json"

@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from pytest_agenteval.app.runs import Job, Trials
-from pytest_agenteval.errors import AgentTargetError
+from pytest_agenteval.app.runs import Job
+from pytest_agenteval.app.trials import NotCalled, Trials
+from pytest_agenteval.errors import AgentTargetError, IntegrityError
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.codec import encode
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.visible import one_line
-from pytest_agenteval.plugin import distribution
+from pytest_agenteval.pipeline import exits
+from pytest_agenteval.plugin import distribution, hearing
+from pytest_agenteval.plugin.ahead import Ahead
 from pytest_agenteval.plugin.cases import JOB
+from pytest_agenteval.plugin.light import Light
 from pytest_agenteval.plugin.printed import printed, quoted
 from pytest_agenteval.plugin.session import JOB_OF
 from pytest_agenteval.store.redaction import SafeTrial
 
 _SAFE = pytest.StashKey[SafeTrial]()
+_NOT_CALLED = pytest.StashKey[bool]()
 
 KINDS = {"agent": "agent error", "infrastructure": "infrastructure error"}
 """How an item without an answer is shown, by the kind of its fault."""
+
+NOT_CALLED = "not called"
+"""How an item is shown for which the budget was not enough."""
 
 
 class Items:
     """The hooks and fixtures of a process that runs items (the only one, or a worker)."""
 
-    def __init__(self, config: pytest.Config, trials: Trials) -> None:
+    def __init__(self, config: pytest.Config, trials: Trials, ahead: Ahead) -> None:
         self._is_worker = distribution.is_worker(config)
-        self._trials = trials
+        self._trials, self._ahead = trials, ahead
+        self._knows_its_share = False
+        self._light = Light(config, ahead, self._complete)
+        config.pluginmanager.register(self._light, "agenteval-light")
         config.add_cleanup(trials.close)
 
     @pytest.fixture
@@ -46,12 +58,32 @@ class Items:
     @pytest.fixture
     def trial(self, agenteval_job: Job, agent: object) -> Trial:
         """The finished trial of the item: the agent has been called by the time the body runs."""
-        return self._trials.trial(agenteval_job, agent)
+        return self._asked(agenteval_job, agent)
 
     @pytest.fixture
     def record_trial(self, agenteval_job: Job, agent: object) -> Callable[[object], Trial]:
         """Hand over what came of an agent that the test called itself; gives the trial."""
         return lambda answer: self._trials.record(agenteval_job, agent, answer)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Tell what is to come; a worker of xdist learns its share with its first item."""
+        hearing.listen(session.config)
+        if not self._is_worker:
+            self._ahead.expect(session.items)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Around an item: afterwards nothing that was called ahead for it waits for anybody."""
+        if self._is_worker and not self._knows_its_share:
+            self._knows_its_share = True
+            self._ahead.expect(item.session.items)
+        try:
+            return (yield)
+        finally:
+            self._light.ran(item)
+            if JOB_OF in item.stash:
+                self._ahead.over(item.stash[JOB_OF])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> object | None:  # noqa: ANN401  # pytest's own
@@ -69,43 +101,87 @@ class Items:
         fixturedef.cached_result = (given, fixturedef.cache_key(request), None)
         return given
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Hand the item what is ours without a fixture's way, which costs as much as a plain item.
+
+        The trial itself is asked for when all is set up; until then None stands in its place.
+        """
+        job = item.stash.get(JOB_OF, None)
+        if job is not None and isinstance(item, pytest.Function):
+            item.funcargs.update({JOB: job, "case": job.case})
+            if "trial" in item.fixturenames:
+                item.funcargs["trial"] = None
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, object, object]:
         """Run the body on an answer, score whatever there is, and say what an agent that erred did."""
         job = pyfuncitem.stash.get(JOB_OF, None)
         if job is None:
             return (yield)
+        with self._evaluated(pyfuncitem, job):
+            return (yield)
+
+    @contextmanager
+    def _evaluated(self, item: pytest.Function, job: Job) -> Generator[None]:
+        """Around the body: the agent has answered before it, and what there is is scored after it."""
+        if "trial" in item.funcargs:
+            self._ahead.begin(item, job)
+            try:
+                item.funcargs["trial"] = self._asked(job, item.funcargs["agent"])
+            except NotCalled as refusal:
+                item.stash[_NOT_CALLED] = True
+                reason = f"not called: {refusal}"
+                raise pytest.skip.Exception(reason, _use_item_location=True) from None
         trial = self._trials.finished(job)
-        if trial is not None and trial.error is not None:
-            pyfuncitem.stash[_SAFE] = self._trials.score(job)
-            _end_without_answer(pyfuncitem.stash[_SAFE])
+        if trial is not None:
+            self._add_sections(item, job)
+            if trial.error is not None:
+                item.stash[_SAFE] = self._trials.score(job)
+                _end_without_answer(item.stash[_SAFE])
         try:
-            result = yield
+            yield
         finally:
             trial = self._trials.finished(job)
             if trial is not None:
-                pyfuncitem.stash[_SAFE] = self._trials.score(job)
+                item.stash[_SAFE] = self._trials.score(job)
         if trial is None:
             pytest.fail("the test handed over no trial: call record_trial(answer)", pytrace=False)
         if trial.error is not None:
-            _end_without_answer(pyfuncitem.stash[_SAFE])
+            _end_without_answer(item.stash[_SAFE])
         if job.case.must_pass and not self._trials.succeeded(job):
             pytest.fail("the case is tagged must_pass, and this trial does not succeed", pytrace=False)
-        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Put the trial on the report; make what an agent said harmless for a terminal, and redact it there too."""
         report = yield
-        if JOB_OF not in item.stash:
-            return report
+        if JOB_OF in item.stash:
+            self._complete(report, item)
+        return report
+
+    def _complete(self, report: pytest.TestReport, item: pytest.Item) -> None:
+        """Put the trial on the report, and make what an agent said harmless there."""
         _neutralise(report, self._trials.redacted)
         safe = item.stash.get(_SAFE, None)
         if report.when == "call" and safe is not None:
             report.agenteval = encode(safe) if self._is_worker else safe  # type: ignore[attr-defined]  # ours
             if safe.error is not None and report.skipped:
                 report.agenteval_kind = KINDS[safe.error.kind]  # type: ignore[attr-defined]  # ours
-        return report
+        elif report.when == "call" and item.stash.get(_NOT_CALLED, False):
+            report.agenteval_kind = NOT_CALLED  # type: ignore[attr-defined]  # ours
+
+    def _asked(self, job: Job, agent: object) -> Trial:
+        """The trial; where nothing can be written the run ends: what is paid for must not be lost."""
+        try:
+            return self._trials.trial(job, agent)
+        except IntegrityError as error:
+            pytest.exit(str(error), returncode=exits.INTEGRITY)
+
+    def _add_sections(self, item: pytest.Item, job: Job) -> None:
+        heard = self._trials.heard(job)
+        for where, text in heard.sections() if heard is not None else ():
+            item.add_report_section("call", where, text)
 
 
 class _StandIn:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import zip_longest
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -71,16 +71,15 @@ class SecondLook:
         chosen = [item for item in items if self._is_due(item, doubts)]
         last = max((item.stash[JOB_OF].attempt for item in items if JOB_OF in item.stash), default=0)
         self._tell(doubts)
-        with self._without_bodies():
+        with self._without_bodies(), _as_attempts_after(last, chosen):
+            ahead_of_items: Any = self._config.pluginmanager.get_plugin("agenteval-ahead")
+            ahead_of_items.expect(chosen)
             ahead = [*chosen[1:], tail] if chosen else []
             for item, following in zip_longest(chosen, ahead):
-                job = item.stash[JOB_OF]
-                item.stash[JOB_OF] = replace(job, attempt=last + job.attempt)
                 for report in runtestprotocol(item, log=False, nextitem=following):
                     data = getattr(report, "agenteval", None)
                     if data is not None:
                         self._judging.take_again(data if isinstance(data, Trial) else decode(Trial, data))
-                item.stash[JOB_OF] = job
 
     def _is_due(self, item: pytest.Item, doubts: Doubts) -> bool:
         job = item.stash.get(JOB_OF, None)
@@ -105,6 +104,19 @@ class SecondLook:
             if ends_in_letters:
                 reporter.line("")
             reporter.write_line(visible(f"second look: a drop shows, so {told} are asked once more"))
+
+
+@contextmanager
+def _as_attempts_after(last: int, items: Sequence[pytest.Item]) -> Generator[None]:
+    """The items' attempts are numbered on after those of the first look."""
+    jobs = {item: item.stash[JOB_OF] for item in items}
+    for item, job in jobs.items():
+        item.stash[JOB_OF] = replace(job, attempt=last + job.attempt)
+    try:
+        yield
+    finally:
+        for item, job in jobs.items():
+            item.stash[JOB_OF] = job
 
 
 class Here:

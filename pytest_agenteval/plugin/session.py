@@ -4,101 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from pytest_agenteval.app.base import Base, read_base
 from pytest_agenteval.app.registry import Registry, offers_hooks
 from pytest_agenteval.app.runs import (
     Job,
     Plan,
     RunOptions,
-    Trials,
     adaptive_suites,
-    new_run_id,
     plan_of,
-    run_folder,
-    versions,
     with_always_measured,
 )
+from pytest_agenteval.app.trials import Trials
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.contracts import Metric
-from pytest_agenteval.errors import AgentEvalError, CaseError, IntegrityError, SettingsError
-from pytest_agenteval.model.run import Run
+from pytest_agenteval.errors import AgentEvalError, CaseError, SettingsError
 from pytest_agenteval.model.trial import TrialKey
 from pytest_agenteval.model.visible import visible
-from pytest_agenteval.pipeline import exits
-from pytest_agenteval.pipeline.run import SystemClock
-from pytest_agenteval.plugin import collect, default_agent, distribution
+from pytest_agenteval.pipeline.clock import SystemClock
+from pytest_agenteval.plugin import collect, distribution
 from pytest_agenteval.plugin.cases import JOB
-from pytest_agenteval.store.files import refusals_of
 
 Roots = tuple[Path, Path]
 """The project's root and pytest's, which are the same but for pytest 8.0."""
 
 JOB_OF = pytest.StashKey[Job]()
 PLAN = pytest.StashKey[Plan]()
-
-
-def start(config: pytest.Config) -> None:
-    """Read the settings, make the run, and register what the process needs. Wrong settings end it: exit 4."""
-    from pytest_agenteval.plugin import adaptive, exitguard, secondlook
-    from pytest_agenteval.plugin.controller import Controller
-    from pytest_agenteval.plugin.items import Items
-
-    clock = SystemClock()
-    try:
-        workspace = Workspace.at(collect.project_folder(config))
-        registry = Registry(
-            _hook_plugins(config, _roots(config, workspace)), workspace.settings.plugins, workspace.settings.root
-        )
-        options = _options(config, Path(workspace.settings.root))
-        base = _base(config, workspace, options)
-        _ = registry.metrics  # a name that two plug-ins give is told now
-    except AgentEvalError as error:
-        raise pytest.UsageError(str(error)) from error
-    run = Run(
-        id=distribution.run_id(config) or config.getoption("agent_eval_run_id") or new_run_id(clock),
-        started=clock.now(),
-        mode=options.mode,
-        candidate=options.agent or "",
-        versions=versions(),
-    )
-
-    def take_part() -> None:
-        """Collect and run items in this process."""
-        exitguard.stand_guard(config)
-        name = distribution.worker_name(config)
-        trials = Trials(run, workspace.settings, registry, options, clock=clock, name=name)
-        collector = Collector(config, workspace, registry, options, trials)
-        config.pluginmanager.register(collector, "agenteval-collector")
-        config.pluginmanager.register(Items(config, trials), "agenteval-items")
-        config.pluginmanager.register(adaptive.Skipping(config, folder), "agenteval-skipping")
-
-    # Before the conftests' fixtures are read, which go before it.
-    config.pluginmanager.register(default_agent, "agenteval-default-agent")
-    folder = run_folder(workspace.settings, run.id)
-    try:
-        with refusals_of(folder, "made"):
-            folder.mkdir(parents=True, exist_ok=True)
-            ignore = workspace.settings.path("work") / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("# Made anew by each run: not for git.\n*\n", "utf-8")
-        if distribution.distributes(config):
-            distribution.start(config, run.id, workspace.settings)
-            config.pluginmanager.register(SightAtTheController(config, workspace, options, run.id), "agenteval-sight")
-        else:
-            take_part()
-    except IntegrityError as error:
-        pytest.exit(str(error), returncode=exits.INTEGRITY)
-    if not distribution.is_worker(config):
-        controller = Controller(config, run, workspace, registry, options, clock=clock, base=base)
-        config.pluginmanager.register(controller, "agenteval-controller")
-        watching = adaptive.Watching(config, controller, workspace, folder)
-        config.pluginmanager.register(watching, "agenteval-watching")
-        secondlook.register(config, controller, take_part)
 
 
 class Collector:
@@ -115,7 +48,7 @@ class Collector:
         self._files: set[Path] = set()
         self._unreadable: set[Path] = set()
         self._config = config
-        self._roots = _roots(config, workspace)
+        self._roots = roots_of(config, workspace)
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
         """Remember which test files are read."""
@@ -288,53 +221,6 @@ def _suite_path(folder: Path, suite: str) -> Path:
     return folder.resolve() / suite.partition("[")[0]
 
 
-def _base(config: pytest.Config, workspace: Workspace, options: RunOptions) -> Base | None:
-    """The base that the command line names, for the process that judges."""
-    ref = _typed(config, "--agent-eval-base") or config.getoption("agent_eval_base")
-    if not ref or distribution.is_worker(config) or config.option.collectonly:
-        return None
-    if options.partial_is_meant:
-        message = (
-            "--agent-eval-base judges whole suites, and --agent-eval-partial judges nothing. Leave one of them out"
-        )
-        raise SettingsError(message)
-    return read_base(workspace, ref, options, start=collect.project_folder(config))
-
-
-def _typed(config: pytest.Config, option: str) -> str:
-    """The value of an option as it was typed: a conftest may have changed what pytest keeps of it."""
-    found = ""
-    for word, after in pairwise([*map(str, config.invocation_params.args), ""]):
-        name, is_one_word, value = word.partition("=")
-        if name == option:
-            found = value if is_one_word else after
-    return found
-
-
-def _options(config: pytest.Config, root: Path) -> RunOptions:
-    repeats = config.getoption("agent_eval_repeats")
-    if repeats is not None and repeats < 1:
-        message = f"--agent-eval-repeats {repeats} makes no attempt; it is at least 1"
-        raise SettingsError(message)
-    return RunOptions(
-        mode=config.getoption("agent_eval_mode"),
-        gate=config.getoption("agent_eval_gate"),
-        agent=config.getoption("agent_eval_agent"),
-        repeats=repeats,
-        record=config.getoption("agent_eval_record"),
-        partial_is_meant=config.getoption("agent_eval_partial"),
-        paths=collect.named_paths(config, root),
-    )
-
-
-def _hook_plugins(config: pytest.Config, roots: Roots) -> list[object]:
-    """Every pytest plug-in, the root conftest among them, that has an ``agenteval_`` hook."""
-    found = [plugin for plugin in config.pluginmanager.get_plugins() if offers_hooks(plugin)]
-    for plugin in found:
-        refuse_lower_conftest(plugin, roots)
-    return found
-
-
 def refuse_lower_conftest(plugin: object, roots: Roots) -> None:
     """An ``agenteval_`` hook in a conftest below the project's root is an error that says where to move it."""
     file = Path(getattr(plugin, "__file__", None) or "")
@@ -343,5 +229,6 @@ def refuse_lower_conftest(plugin: object, roots: Roots) -> None:
         raise SettingsError(message)
 
 
-def _roots(config: pytest.Config, workspace: Workspace) -> Roots:
+def roots_of(config: pytest.Config, workspace: Workspace) -> Roots:
+    """The project's root and pytest's."""
     return Path(workspace.settings.root), config.rootpath

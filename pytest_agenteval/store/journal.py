@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, cast
 
 from pytest_agenteval.errors import InvalidValue
 from pytest_agenteval.model.codec import decode, encode
 from pytest_agenteval.model.jsonvalue import parse
+from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.store.files import open_to_append, refusals_of, safe_name, write_whole
 from pytest_agenteval.store.redaction import SafeTrial
 
-_EVENTS = ("called", "scored")
 _LINES = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -34,12 +35,12 @@ class Journal:
             self._handle = open_to_append(self.path)
 
     def called(self, trial: SafeTrial) -> None:
-        """Keep a trial whose call has ended."""
-        self._append("called", trial)
+        """Keep a trial whose call has ended. From any thread."""
+        self._append({"event": "called", "trial": encode(trial)})
 
-    def scored(self, trial: SafeTrial) -> None:
-        """Keep a trial with the scores that it got."""
-        self._append("scored", trial)
+    def scored(self, trial: SafeTrial, scores: Sequence[Score]) -> None:
+        """Keep the scores that a trial got, which is in the journal already."""
+        self._append({"event": "scored", "id": trial.id, "scores": [encode(score) for score in scores]})
 
     def close(self) -> None:
         """See the lines to the disk, and close the file. The journal writes nothing more."""
@@ -47,8 +48,8 @@ class Journal:
             os.fsync(self._handle)
             os.close(self._handle)
 
-    def _append(self, event: Literal["called", "scored"], trial: Trial) -> None:
-        line = _LINES.encode({"event": event, "trial": encode(trial)})
+    def _append(self, event: Mapping[str, Any]) -> None:
+        line = _LINES.encode(event)
         with refusals_of(self.path, "written"):
             write_whole(self._handle, f"{line}\n".encode())
 
@@ -64,20 +65,22 @@ class JournalContent:
 def read_journals(folder: Path) -> JournalContent:
     """What the journals of a run hold, whatever their processes came to.
 
-    Lines of one trial are joined, with all its scores; torn and bad lines are counted and hide nothing.
+    Scores are joined to the trial that they are of; torn and bad lines are counted and hide nothing. Of two calls of
+    one attempt the one that was scored stands, and then the later.
     """
-    trials: dict[TrialKey, Trial] = {}
+    trials: dict[str, Trial] = {}
     n_torn = 0
     for path in sorted(folder.glob("journal-*.jsonl")):
         for line in _lines(path):
-            trial = _trial_in(line)
-            if trial is None:
+            try:
+                _read(line, trials)
+            except (InvalidValue, ValueError, TypeError, KeyError):
                 n_torn += 1
-                continue
-            known = trials.get(trial.key)
-            trials[trial.key] = trial if known is None else _joined(known, trial)
+    standing: dict[TrialKey, Trial] = {}
+    for trial in trials.values():
+        standing[trial.key] = max(standing.get(trial.key, trial), trial, key=_standing)
     # A journal is given nothing but safe trials.
-    ordered = [cast("SafeTrial", trials[key]) for key in sorted(trials)]
+    ordered = [cast("SafeTrial", standing[key]) for key in sorted(standing)]
     return JournalContent(trials=ordered, n_torn=n_torn)
 
 
@@ -86,18 +89,20 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from (line for line in stream if line.strip())
 
 
-def _trial_in(line: bytes) -> Trial | None:
-    try:
-        record = parse(line.decode())
-        if line.endswith(b"\n") and record["event"] in _EVENTS:
-            return decode(Trial, record["trial"])
-    except (InvalidValue, ValueError, TypeError, KeyError):
-        pass
-    return None
+def _read(line: bytes, trials: dict[str, Trial]) -> None:
+    """Take one line in. Raises ValueError, TypeError or KeyError for what is none of ours, or torn."""
+    record = parse(line.decode())
+    if not line.endswith(b"\n"):
+        raise ValueError
+    if record["event"] == "called":
+        trial = decode(Trial, record["trial"])
+        trials[trial.id] = trial
+    elif record["event"] == "scored":
+        scores = [decode(Score, score) for score in record["scores"]]
+        trials[record["id"]] = trials[record["id"]].with_scores(scores)
+    else:
+        raise ValueError
 
 
-def _joined(known: Trial, other: Trial) -> Trial:
-    """One trial of two lines: the same trial with all scores; of two calls, the one that was scored last."""
-    if known.id == other.id:
-        return known.with_scores(other.scores)
-    return max(known, other, key=lambda trial: (bool(trial.scores), trial.at, trial.id))
+def _standing(trial: Trial) -> tuple[bool, datetime, str]:
+    return bool(trial.scores), trial.at, trial.id

@@ -224,10 +224,53 @@ def test_a_grandchild_that_holds_the_output_does_not_hold_the_answer(tmp_path: P
     assert ends_soon(pid_in(note))
 
 
-def test_a_grandchild_that_left_the_session_does_not_hold_the_answer() -> None:
+ESCAPES = """import os, signal, sys, time
+if not os.fork():
+    os.setsid()
+    if not os.fork():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        {noted}
+        {shut}
+        time.sleep(60)
+    os._exit(0)
+while not os.path.exists({note!r}): time.sleep(0.01)
+{parent}
+"""
+
+
+def escapes(note: Path, parent: str, shut: str = "[os.close(n) for n in (0, 1, 2)]") -> str:
+    return ESCAPES.format(noted=noted_in(note), note=str(note), parent=parent, shut=shut)
+
+
+@pytest.mark.parametrize("shut", ["pass", "[os.close(n) for n in (0, 1, 2)]"], ids=["with-pipes", "without"])
+def test_a_grandchild_that_left_the_session_neither_holds_the_answer_nor_outlives_it(tmp_path: Path, shut: str) -> None:
     begun = time.monotonic()
-    assert ask(forks("print('\"done\"')", "os.setsid(); time.sleep(4)")).output == "done"
+    assert ask(escapes(tmp_path / "pid", "print('\"done\"')", shut)).output == "done"
     assert time.monotonic() - begun < 3
+    assert not is_alive(pid_in(tmp_path / "pid"))
+
+
+@pytest.mark.parametrize(
+    ("parent", "limit", "kind", "said"),
+    [
+        ("time.sleep(60)", 1.0, TimeoutError, "did not answer within 1 s"),
+        (
+            "os.kill(os.getppid(), signal.SIGKILL); time.sleep(60)",
+            20.0,
+            AgentAnswerError,
+            "the process that watches it",
+        ),
+    ],
+    ids=["hangs", "ends-its-parent"],
+)
+def test_a_command_leaves_nothing_wherever_it_went(
+    tmp_path: Path, parent: str, limit: float, kind: type[Exception], said: str
+) -> None:
+    begun = time.monotonic()
+    with pytest.raises(kind, match=said):
+        ask(escapes(tmp_path / "pid", parent), timeout=limit)
+    assert time.monotonic() - begun < 1.0 + 2 + 1  # a busy machine may be late by one
+    assert not is_alive(pid_in(tmp_path / "pid"))
 
 
 def test_what_a_grandchild_writes_at_once_belongs_to_the_answer() -> None:

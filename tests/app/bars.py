@@ -18,7 +18,8 @@ from pytest_agenteval.app.approve import Request, approve
 from pytest_agenteval.app.base import read_base
 from pytest_agenteval.app.judging import Judged, judge_run, seal
 from pytest_agenteval.app.registry import Registry
-from pytest_agenteval.app.runs import Job, RunOptions, Trials, new_run_id, plan_of, with_always_measured
+from pytest_agenteval.app.runs import Job, RunOptions, new_run_id, plan_of, with_always_measured
+from pytest_agenteval.app.trials import Trials
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.model.change import Change
 from pytest_agenteval.model.loosening import LooseningApproval

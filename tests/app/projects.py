@@ -10,7 +10,8 @@ from typing import Any
 
 from pytest_agenteval.app.judging import Judged, judge_run, seal
 from pytest_agenteval.app.registry import Registry
-from pytest_agenteval.app.runs import Job, RunOptions, Trials, new_run_id, plan_of, with_always_measured
+from pytest_agenteval.app.runs import Job, RunOptions, new_run_id, plan_of, with_always_measured
+from pytest_agenteval.app.trials import Trials
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.contracts import Metric
 from pytest_agenteval.model.case import Case

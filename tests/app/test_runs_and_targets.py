@@ -16,13 +16,13 @@ from pytest_agenteval.app.registry import ALWAYS_MEASURED, Registry
 from pytest_agenteval.app.runs import (
     Job,
     RunOptions,
-    Trials,
     new_run_id,
     plan_of,
     run_folder,
     with_always_measured,
 )
 from pytest_agenteval.app.targets import Targets, parameter_of, the_recording
+from pytest_agenteval.app.trials import Trials
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.contracts import Call
 from pytest_agenteval.errors import AgentTargetError, MetricError, RecordingError

@@ -18,7 +18,13 @@ flor = 1
 [tool.pytest-agenteval]
 owner = "Dana"
 agent_timeout = 5
+concurrency = 4
+requests_per_minute = 60
+tokens_per_minute = 90000
 retries = 0
+isolation = "process"
+memory_limit = 512
+file_limit = 64
 infrastructure = ["pkg.Error"]
 plugins = ["my.plugin"]
 suite_folder = "evals"
@@ -46,7 +52,13 @@ def test_each_key_is_read(tmp_path: Path) -> None:
     assert load(tmp_path, EVERYTHING) == Settings(
         owner="Dana",
         agent_timeout=5.0,
+        concurrency=4,
+        requests_per_minute=60.0,
+        tokens_per_minute=90000.0,
         retries=0,
+        isolation="process",
+        memory_limit=512,
+        file_limit=64,
         infrastructure=("pkg.Error",),
         plugins=("my.plugin",),
         suite_folder="evals",
@@ -101,10 +113,15 @@ def test_paths_are_those_of_the_projects_folder(tmp_path: Path) -> None:
         ("agent_timeout = true", "agent_timeout of a Settings: a number is due"),
         ("agent_timeout = nan", "agent_timeout of a Settings: a finite number is due"),
         ("agent_timeout = inf", "agent_timeout of a Settings: a finite number is due"),
+        ("concurrency = 0", "concurrency is a number above 0, not 0"),
+        ("requests_per_minute = -1", "requests_per_minute is a number above 0, not -1"),
         ("agent_timeout = 0", "agent_timeout is a number of seconds above 0 and retries at least 0, not 0 and 2"),
         ("retries = -1", "retries at least 0, not 60 and -1"),
         ("retries = 1.5", "retries of a Settings: a int is due"),
         ("infrastructure = 'pkg.Error'", "infrastructure of a Settings: a list is due, not 'pkg.Error'"),
+        ("isolation = 'docker'", "isolation of a Settings: one of 'none', 'process' is due, not 'docker'"),
+        ("suites.refunds.isolation = true", "isolation of a SuiteSettings: one of 'none', 'process' is due, not True"),
+        ("memory_limit = 0", "memory_limit is a number above 0, not 0"),
         ("plugins = [1]", "plugins of a Settings: a str is due, not 1"),
         ("suites = []", r"suites of a Settings: an object is due, not \[\]"),
         ("suites.refunds.gates.success = {}", r"unknown key 'gates' in a SuiteSettings; did you mean 'gate'\?"),

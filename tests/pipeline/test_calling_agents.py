@@ -21,7 +21,10 @@ from pytest_agenteval.errors import InfrastructureError, RecordingError
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.trajectory import AgentIdentity, Trajectory
 from pytest_agenteval.model.trial import Origin, Trial
-from pytest_agenteval.pipeline.run import CallLimits, Engine, SystemClock, is_infrastructure, is_passing
+from pytest_agenteval.pipeline.clock import SystemClock
+from pytest_agenteval.pipeline.faults import is_infrastructure, is_passing
+from pytest_agenteval.pipeline.run import Engine
+from pytest_agenteval.pipeline.tries import CallLimits
 
 CALL = Call(case=Case(id="a", suite="s", input="hello"), attempt=2)
 
@@ -39,6 +42,9 @@ class HandClock:
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.at += timedelta(seconds=seconds)
+
+    async def pause(self, seconds: float) -> None:
+        self.sleep(seconds)
 
 
 @pytest.fixture
@@ -360,15 +366,14 @@ def test_an_error_tells_which_agent_it_was(engine: Engine) -> None:
     assert ask(engine, my_agent).trajectory.agent.name == adapt(my_agent).identity.name
 
 
-def test_an_engine_that_was_closed_begins_anew_and_closing_twice_does_no_harm() -> None:
+def test_closing_an_engine_twice_does_no_harm() -> None:
     async def later(text: str) -> str:
         return text
 
     engine = Engine()
-    for _ in range(2):
-        assert ask(engine, later).output == "hello"
-        engine.close()
-        engine.close()
+    assert [ask(engine, agent).output for agent in (later, str.lower)] == ["hello"] * 2
+    engine.close()
+    engine.close()
 
 
 def test_closing_cancels_what_is_still_in_flight(hasty: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -14,16 +15,19 @@ import pytest
 # Kept loaded: pytester forgets what an inner run imported first, and a class loaded twice is two classes.
 import pytest_agenteval.app.approve
 import pytest_agenteval.app.capture
+import pytest_agenteval.app.sight
 import pytest_agenteval.cli.parser
 import pytest_agenteval.plugin.controller
 import pytest_agenteval.plugin.idle
 import pytest_agenteval.plugin.items
+import pytest_agenteval.plugin.begin
 import pytest_agenteval.plugin.session
 import pytest_agenteval.store.yamlcases  # noqa: F401
 from pytest_agenteval.cli import main
 from pytest_agenteval.metrics import built_in_metrics
 
 built_in_metrics()
+import_module("xdist.dsession")  # kept loaded as well; untyped
 
 QUIET = ("-p", "no:hypothesispytest", "-p", "no:randomly")
 """Plug-ins that an inner session does without, for speed."""

@@ -47,11 +47,11 @@ def test_tests_that_share_a_case_share_its_one_trial(both: Project) -> None:
     assert {"steps", "contains", "error_rate"} <= session.scores("a").keys()
 
 
-def test_each_attempt_is_a_call_of_its_own(both: Project) -> None:
-    both.agent(COUNTING)
-    both.cases("a", "b", repeats=3)
-    assert len(both.run().trials) == 6
-    assert calls(both) == ["a"] * 3 + ["b"] * 3
+def test_each_attempt_is_a_call_of_its_own(project: Project) -> None:
+    project.agent(COUNTING)
+    project.cases("a", "b", repeats=3)
+    assert len(project.run().trials) == 6
+    assert calls(project) == ["a"] * 3 + ["b"] * 3
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_each_attempt_is_a_call_of_its_own(both: Project) -> None:
     ],
     ids=["itself", "through-fixtures-below", "ids-of-params", "ids-of-the-fixture"],
 )
-def test_a_parametrised_agent_makes_a_suite_of_each_parameter(both: Project, fixtures: str) -> None:
-    both.put("conftest.py", "import pytest\n" + "\n".join(line[8:] for line in fixtures.splitlines()))
-    both.gate("success = { margin = 0.1 }")
-    both.cases("a", "b", "c")
-    session = both.run()
+def test_a_parametrised_agent_makes_a_suite_of_each_parameter(project: Project, fixtures: str) -> None:
+    project.put("conftest.py", "import pytest\n" + "\n".join(line[8:] for line in fixtures.splitlines()))
+    project.gate("success = { margin = 0.1 }")
+    project.cases("a", "b", "c")
+    session = project.run()
     answers = {(one["case"]["suite"], one["trajectory"]["output"]) for one in session.trials}
     assert answers == {("refunds[gpt]", "gpt"), ("refunds[claude]", "claude")}
     assert len(session.trials) == 6
@@ -157,9 +157,9 @@ def test_another_agent_stands_in_and_the_users_is_not_even_built(both: Project) 
     assert {one["trajectory"]["output"] for one in session.trials} == {"other: hello", "other: you"}
 
 
-def test_a_target_that_is_no_agent_is_4(both: Project) -> None:
-    both.cases("hello")
-    session = both.run("--agent-eval-agent", "nonsense")
+def test_a_target_that_is_no_agent_is_4(project: Project) -> None:
+    project.cases("hello")
+    session = project.run("--agent-eval-agent", "nonsense")
     assert session.code == 4
     assert "'nonsense' names no agent" in session.text
 
@@ -198,9 +198,9 @@ def test_a_recording_is_chosen_by_its_name(project: Project) -> None:
     assert session.trials[0]["trajectory"]["output"] == "who knows"
 
 
-def test_a_replay_without_a_recording_is_4(both: Project) -> None:
-    both.cases("hello")
-    session = both.run("--agent-eval-mode=replay")
+def test_a_replay_without_a_recording_is_4(project: Project) -> None:
+    project.cases("hello")
+    session = project.run("--agent-eval-mode=replay")
     assert session.code == 4
     assert "has no recording" in session.text
 
@@ -233,43 +233,42 @@ def test_a_second_trial_of_an_attempt_is_refused_and_its_scores_are_not_joined(b
     assert {session.scores("a")[name] for name in ("contains", "success")} == {False}
 
 
-def test_a_test_that_hands_over_no_trial_fails(both: Project) -> None:
-    both.test("""
+def test_a_test_that_hands_over_no_trial_fails(project: Project) -> None:
+    project.test("""
         @agent_cases(Case(id="a", input="hello"))
         def test_refund(agent, case): pass
     """)
-    session = both.run()
+    session = project.run()
     assert 1 in session.causes
     assert "handed over no trial: call record_trial(answer)" in session.text
 
 
-def test_an_empty_answer_that_is_handed_over_is_an_agent_error(both: Project) -> None:
-    both.test("""
+def test_an_empty_answer_that_is_handed_over_is_an_agent_error(project: Project) -> None:
+    project.test("""
         @agent_cases(Case(id="a", input="hello"))
         def test_refund(agent, case, record_trial):
             record_trial(None)
     """)
-    session = both.run("-v")
+    session = project.run("-v")
     assert "AGENT ERROR" in session.text
     assert session.trials[0]["trajectory"]["error"]["kind"] == "agent"
 
 
-@pytest.mark.parametrize(
-    "agent",
-    [
-        "async def shop(text):\n    await asyncio.sleep(0)\n    return 'a ' + text",
-        "async def shop(text):\n    time.sleep(0.01)\n    return 'a ' + text",
-        "def shop(text):\n    async def answer(): return 'a ' + text\n    return answer()",
-    ],
-    ids=["async", "async-that-blocks", "callable-that-gives-an-awaitable"],
-)
-def test_an_async_agent_is_awaited(both: Project, agent: str) -> None:
-    both.put(
+ASYNC = {
+    "async": "async def shop(text):\n    await asyncio.sleep(0)\n    return 'a ' + text",
+    "async-that-blocks": "async def shop(text):\n    time.sleep(0.01)\n    return 'a ' + text",
+    "callable-of-an-awaitable": "def shop(text):\n    async def answer(): return 'a ' + text\n    return answer()",
+}
+
+
+@pytest.mark.parametrize(("kind", "workers"), [*((kind, 0) for kind in ASYNC), ("async", 2)])
+def test_an_async_agent_is_awaited(project: Project, kind: str, workers: int) -> None:
+    project.put(
         "conftest.py",
-        f"import asyncio, time, pytest\n{agent}\n@pytest.fixture(scope='session')\ndef agent():\n    return shop\n",
+        f"import asyncio, time, pytest\n{ASYNC[kind]}\n@pytest.fixture(scope='session')\ndef agent(): return shop\n",
     )
-    both.cases("x", "y")
-    assert {one["trajectory"]["output"] for one in both.run().trials} == {"a x", "a y"}
+    project.cases("x", "y")
+    assert {one["trajectory"]["output"] for one in project.run(workers=workers).trials} == {"a x", "a y"}
 
 
 def test_the_journal_holds_a_trial_before_its_item_is_reported(project: Project) -> None:
@@ -290,4 +289,4 @@ def test_the_journal_holds_a_trial_before_its_item_is_reported(project: Project)
     project.cases("hello")
     project.run()
     seen = [json.loads(line) for line in Path(project.root / "seen.jsonl").read_text().splitlines()]
-    assert seen[:2] == [["setup", ["called"]], ["call", ["called", "scored"]]]
+    assert seen[:2] == [["setup", []], ["call", ["called", "scored"]]]

@@ -38,7 +38,9 @@ def safe(raw: Trial) -> SafeTrial:
 def journal_of(folder: Path, *trials: Trial, name: str = "main") -> Path:
     journal = Journal(folder, name)
     for one in trials:
-        (journal.scored if one.scores else journal.called)(safe(one))
+        journal.called(safe(replace(one, scores=())))
+        if one.scores:
+            journal.scored(safe(one), one.scores)
     journal.close()
     return journal.path
 
@@ -52,10 +54,18 @@ def test_what_was_written_is_read_in_canonical_order(tmp_path: Path) -> None:
 
 
 def test_scores_of_all_lines_of_a_trial_are_joined(tmp_path: Path) -> None:
-    scored = trial().with_scores([score(1.0)])
-    journal_of(tmp_path, trial(), scored, trial().with_scores([score(None, "steps")]))
+    journal = Journal(tmp_path)
+    journal.called(safe(trial()))
+    journal.scored(safe(trial()), [score(1.0)])
+    journal.scored(safe(trial()), [score(None, "steps")])
+    journal.close()
     [found] = read_journals(tmp_path).trials
-    assert found == scored.with_scores([score(None, "steps")])
+    assert found == trial().with_scores([score(1.0), score(None, "steps")])
+
+
+def test_a_trial_that_is_made_anew_begins_without_scores(tmp_path: Path) -> None:
+    journal_of(tmp_path, trial().with_scores([score(1.0)]), trial())
+    assert read_journals(tmp_path).trials == [trial()]
 
 
 def test_each_process_has_a_file_of_its_own(tmp_path: Path) -> None:
@@ -82,6 +92,7 @@ def test_of_two_calls_of_one_attempt_the_scored_one_counts_and_then_the_later(tm
         b"[]\n",
         b'{"event":"called"}\n',
         b'{"event":"other","trial":{}}\n',
+        b'{"event":"scored","id":"of no trial","scores":[]}\n',
         b'{"event":"called","trial":{"id":NaN}}\n',
         b'{"event":"called","trial":{"id":"x","case":{"id":"x","input":1},"trajectory":{}}}\n',
     ],
