@@ -14,7 +14,7 @@ export PYTEST_AGENTEVAL_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: eval test test-full lint type docs report bench-gate wheel clean
+.PHONY: eval test test-full crash lint type docs report bench-gate wheel clean
 
 eval: .venv/installed
 	$(BIN)/python suites/eval.py
@@ -28,6 +28,11 @@ test: lint type
 # The slow proofs whole: ten times the examples, and each hostile agent under two workers as well.
 test-full: .venv/installed-dev
 	PYTEST_AGENTEVAL_FULL=1 $(BIN)/python -m pytest -n 2
+
+# Kills writers of the stores and whole sessions at random points, and prints what was lost, doubled, torn.
+crash: .venv/installed-dev
+	$(BIN)/python -m tests.crash.store 1000
+	$(BIN)/python -m tests.crash.sessions 150
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check $(SOURCES)

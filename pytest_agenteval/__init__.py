@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_agenteval.agents import connect as connect
+    from pytest_agenteval.app.bulk import score_many as score_many
     from pytest_agenteval.app.frames import load_history as load_history
     from pytest_agenteval.hookspecs import hookimpl as hookimpl
     from pytest_agenteval.metrics import metric as metric
@@ -34,6 +35,7 @@ _ROOMS = {
     "load_cases": "plugin.cases",
     "load_history": "app.frames",
     "metric": "metrics",
+    "score_many": "app.bulk",
 }
 
 __all__ = sorted(_ROOMS)  # the table is the one list of public names

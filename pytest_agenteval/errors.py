@@ -10,6 +10,7 @@
     │   ├── QuarantineError   the quarantine of a suite, or putting a case into it
     │   ├── RecordingError    a recording
     │   ├── MetricError       a metric that is unknown, or twice the same name
+    │   ├── ShardError        the shards of a run cannot be merged
     │   ├── HistoryError      a segment of the history, or a question it cannot answer
     │   └── AgentTargetError  what --agent-eval-agent or connect() names
     ├── InvalidValue          a value that cannot be (a frozen type refused it)
@@ -51,6 +52,10 @@ class RecordingError(UsageError):
 
 class MetricError(UsageError):
     """A metric is unknown, twice named, or wrongly declared."""
+
+
+class ShardError(UsageError):
+    """The shards of a run are not all there, or are no parts of one."""
 
 
 class HistoryError(UsageError):

@@ -47,6 +47,16 @@ class CallableAgent:
         self._signature = _signature_of(function)
         self._wanted = _wanted(self._signature, self.identity.name)
 
+    @property
+    def inner(self) -> object:
+        """What it calls."""
+        return self._function
+
+    @property
+    def takes_case(self) -> bool:
+        """Whether the callable is given the whole case, and not its input alone."""
+        return "case" in self._wanted.values()
+
     def asked(self, call: Call) -> Case:
         """The case, unchanged."""
         return call.case

@@ -10,7 +10,6 @@ import ipaddress
 import select
 import socket
 import ssl
-import threading
 import time
 import weakref
 from collections import deque
@@ -20,6 +19,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit
 
+from pytest_agenteval.agents.deadline import Deadlines
 from pytest_agenteval.agents.wire import LONGEST_ANSWER, AgentAnswerError, question, read_answer, time_limit
 from pytest_agenteval.contracts import Call
 from pytest_agenteval.errors import AgentTargetError, InfrastructureError
@@ -56,6 +56,7 @@ class HttpAgent:
     """
 
     origin: Origin = "live"
+    takes_case = False
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class HttpAgent:
         self._name = f"{self._url.scheme}://{self._url.netloc}{self._url.path}"
         self.identity = AgentIdentity(name=self._name)
         self._idle: _Idle = deque()
+        self._deadlines = Deadlines()
         weakref.finalize(self, _close_all, self._idle)
 
     def asked(self, call: Call) -> Case:
@@ -143,11 +145,9 @@ class HttpAgent:
     @contextmanager
     def _until(self, ends: float, connection: http.client.HTTPConnection) -> Iterator[None]:
         """Cut the connection at the time limit: a socket's own begins anew with each byte that drips in."""
-        cut = threading.Timer(max(ends - time.monotonic(), 0), _cut, [connection.sock])
-        cut.daemon = True
-        cut.start()
         try:
-            yield
+            with self._deadlines.cut(connection.sock, ends):
+                yield
             if time.monotonic() >= ends:  # the cut may look like the end of the answer
                 raise TimeoutError
         except (http.client.HTTPException, OSError) as error:
@@ -156,8 +156,6 @@ class HttpAgent:
                 message = f"{self._name} did not answer within {self._timeout:g} s"
                 raise TimeoutError(message) from error
             raise self._broken(error) from error
-        finally:
-            cut.cancel()
 
     def _broken(self, error: Exception) -> Exception:
         if isinstance(error, OSError | http.client.IncompleteRead):
@@ -238,12 +236,6 @@ def _is_open(connection: http.client.HTTPConnection) -> bool:
     poll = select.poll()
     poll.register(connection.sock, select.POLLIN)
     return not poll.poll(0)
-
-
-def _cut(connected: socket.socket) -> None:
-    with suppress(OSError):  # it is closed already
-        # Not SSLSocket.shutdown, which takes the TLS layer away from under the thread that reads.
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def _close_all(idle: _Idle) -> None:

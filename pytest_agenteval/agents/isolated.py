@@ -93,6 +93,16 @@ class IsolatedAgent:
         """End all its processes, those of calls under way too."""
         self._end()
 
+    @property
+    def inner(self) -> Agent:
+        """The agent that it keeps apart."""
+        return self._agent
+
+    @property
+    def takes_case(self) -> bool:
+        """Whether the agent is given the whole case; one that does not say so may be."""
+        return getattr(self._agent, "takes_case", True)
+
     def asked(self, call: Call) -> Case:
         """The case as the agent is asked it."""
         return self._agent.asked(call)

@@ -36,6 +36,7 @@ class ProcessAgent:
     """
 
     origin: Origin = "live"
+    takes_case = False
 
     def __init__(self, command: str, *, timeout: float = 60.0) -> None:
         self._words = _checked_command(command)

@@ -100,6 +100,14 @@ class AdaptiveRepeats:
         """Whether the attempts of this number count for the suite."""
         return attempt <= self.settled.suites.get(suite, attempt)
 
+    def judged(self) -> Judged:
+        """Judge what counts; the trials that proved not to be needed are kept beside it."""
+        keys = sorted(self._trials)
+        counting = [self._trials[key] for key in keys if self.settled.needs(key)]
+        judged = self._judge(self.applied(), counting)
+        unneeded = [self._trials[key] for key in keys if not self.settled.needs(key)]
+        return replace(judged, finished=replace(judged.finished, unneeded=unneeded))
+
     def applied(self) -> Plan:
         """The plan with how far each suite went, and without the trials that do not count."""
         spare = [key for key in self._plan.planned if not self.settled.needs(_trial_key(key))]

@@ -81,13 +81,13 @@ def broken_limits(baseline: Baseline) -> list[str]:
 def source_run(workspace: Workspace, suite: str, run_id: str | None) -> FinishedRun:
     """The named run, or the last one in which the whole suite ran."""
     if run_id is not None:
-        finished = workspace.history.read(run_id)
+        finished = workspace.history.open(run_id)
     else:
         whole = [run for run in workspace.history.runs(suite) if run.stands_for(suite)]
         if not whole:
             message = f"the history has no whole run of suite {suite!r}; make one: pytest --agent-eval"
             raise HistoryError(message)
-        finished = workspace.history.read(whole[-1].id)
+        finished = workspace.history.open(whole[-1].id)
     if suite in finished.run.partial:
         message = (
             f"in run {finished.run.id} only a part of suite {suite!r} ran; it can be no baseline. Run the whole suite"

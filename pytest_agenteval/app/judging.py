@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pytest_agenteval.app.base import Base
-from pytest_agenteval.app.loosened import ground_of
 from pytest_agenteval.app.runs import Plan, RunOptions
 from pytest_agenteval.app.settings import TABLE
-from pytest_agenteval.app.standard import Standard, StandardOfBase
+from pytest_agenteval.app.standard import Standard
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.errors import AgentEvalError, QuarantineError
 from pytest_agenteval.model.baseline import Bar, Baseline
@@ -18,20 +17,26 @@ from pytest_agenteval.model.codec import near
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.loosening import Loosening
 from pytest_agenteval.model.quarantine import Standing, standing
-from pytest_agenteval.model.run import FinishedRun, Run
+from pytest_agenteval.model.run import FinishedRun, Run, in_order
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Outcome, Verdict
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.adaptive import settled_suites
-from pytest_agenteval.pipeline.aggregate import Measured, measure, measure_all
+from pytest_agenteval.pipeline.aggregate import Measured, measured_of
 from pytest_agenteval.pipeline.bar import ERROR_RATE
 from pytest_agenteval.pipeline.compare import is_paired
 from pytest_agenteval.pipeline.dilution import on_known_cases
 from pytest_agenteval.pipeline.gate import asked_again, judge
 from pytest_agenteval.pipeline.looks import Gated, Policy, holds_back_enough, without
 from pytest_agenteval.pipeline.slices import slice_of
+from pytest_agenteval.pipeline.tally import Look, Seen, Tally
+from pytest_agenteval.pipeline.words import counted
 from pytest_agenteval.store.files import safe_name
+
+if TYPE_CHECKING:
+    from pytest_agenteval.app.base import Base
+    from pytest_agenteval.app.loosened import Ground
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,7 @@ class Judged:
     ``base`` is the commit that it was held to, if any, and ``loosenings`` what is looser here without leave.
     ``doubts`` are, by suite, the cases that the agent must be asked about once more before the gate can say,
     ``quarantines`` its quarantined cases, of the suites that have any. ``settled`` are the suites of which further
-    attempts would change nothing.
+    attempts would change nothing, ``cut_short`` says why trials were not made that were asked for.
     """
 
     finished: FinishedRun
@@ -61,11 +66,18 @@ class Judged:
     doubts: Mapping[str, frozenset[str]] = field(default_factory=dict)
     quarantines: Mapping[str, Standing] = field(default_factory=dict)
     settled: frozenset[str] = frozenset()
+    cut_short: tuple[str, ...] = ()
 
     @property
     def code(self) -> int:
         """The exit code that stands."""
         return exits.standing(cause.code for cause in self.causes)
+
+    def without(self, refused: Mapping[str, int]) -> Judged:
+        """The same of a run that was refused so many trials, by the reasons: it is never green."""
+        told = tuple(f"{why}; {counted(n, 'trial')} not made" for why, n in sorted(refused.items()))
+        causes = (Cause(code=exits.INCONCLUSIVE, text=text) for text in told)
+        return replace(self, cut_short=told, causes=(*self.causes, *causes))
 
 
 def judge_run(
@@ -86,25 +98,25 @@ def judge_run(
     ``second_look`` are the trials made of what an earlier call had ``doubts`` about. With a ``base`` the run is
     held to the bars of that commit, and what is looser here is red; ``excused`` are tests expected to fail.
     """
-    first = sorted(trials, key=lambda trial: trial.key)
-    second = sorted(second_look, key=lambda trial: trial.key)
-    unfinished = plan.keys() - {trial.key for trial in first}
+    first, second = in_order(trials), in_order(second_look)
+    looks = Look.of(first, plan.keys()), Look.of(second)
+    unfinished, ran = looks[0].unfinished, sorted(looks[0].suites)
     partial = tuple(sorted({*plan.partial, *(suite for suite, _, _ in unfinished)}))
     run = replace(
         run,
         partial=partial,
         specs=plan.specs,
-        recorded=_recorded(first, run.started),
-        looked_again=tuple(sorted({trial.case.suite for trial in second})),
+        recorded=looks[0].recorded(run.started),
+        looked_again=tuple(sorted(looks[1].suites)),
         rounds=plan.rounds,
+        cached=dict(looks[0].cached + looks[1].cached),
     )
-    ran = sorted({trial.case.suite for trial in first})
     quarantines, unread = _quarantines(ran, run.started, workspace)
     held = {name: found.cases for name, found in quarantines.items()}
-    suites = [_Suite.of(name, plan, (first, second), partial, held.get(name, _NOBODY)) for name in ran]
+    suites = [_Suite.of(name, plan, looks, partial, held.get(name, _NOBODY)) for name in ran]
     plan = replace(plan, partial=partial)
-    ground = ground_of(base, workspace, plan, first, excused=excused, at=run.started) if base else None
-    standard = StandardOfBase(workspace, ground.sides) if ground else Standard(workspace)
+    ground = None if base is None else _ground(base, workspace, plan, first, excused=excused, at=run.started)
+    standard = ground.standard(workspace) if ground else Standard(workspace)
     found = [_gated(suite, standard) for suite in suites]
     gated = [one for several, _, _ in found for one in several]
     policy = Policy(mode=options.gate, others=plan.others)
@@ -130,11 +142,20 @@ def judge_run(
     )
 
 
+def _ground(
+    base: Base, workspace: Workspace, plan: Plan, trials: Sequence[Trial], *, excused: Iterable[str], at: datetime
+) -> Ground:
+    """What the base holds a run to; loaded for such a run alone."""
+    from pytest_agenteval.app.loosened import ground_of
+
+    return ground_of(base, workspace, plan, trials, excused=excused, at=at)
+
+
 def _in_the_way(plan: Plan, problems: Iterable[str], ran: Sequence[str], workspace: Workspace) -> list[Cause]:
     """What keeps something from being judged."""
     told = [*plan.problems, *problems, *_vanished(ran, plan.partial, workspace), *misspelt(ran, workspace)]
     causes = [Cause(code=exits.USAGE, text=problem) for problem in told]
-    if not plan.planned and not plan.problems:
+    if not plan.planned and not ran and not plan.problems:
         causes.append(Cause(code=exits.NOTHING_COLLECTED, text="no case was selected: there is nothing to judge"))
     return causes
 
@@ -159,26 +180,28 @@ class _Suite:
 
     @classmethod
     def of(
-        cls, name: str, plan: Plan, looks: tuple[Sequence[Trial], ...], partial: Sequence[str], held: frozenset[str]
+        cls, name: str, plan: Plan, looks: tuple[Look, Look], partial: Sequence[str], held: frozenset[str]
     ) -> _Suite:
         """Measure it."""
-        trials, more = ([trial for trial in look if trial.case.suite == name] for look in looks)
+        first, more = looks[0].suites[name], looks[1].suites.get(name, Seen())
         rounds = plan.rounds.get(name)
         planned = rounds.planned if rounds else None
-        measured = {one.spec.name: one for one in measure_all(name, plan.specs, trials, planned=planned)}
-        gating = measured
-        if held:
-            left = [trial for trial in trials if trial.case.id not in held]
-            gating = {metric: measure(name, plan.specs[metric], left, planned=planned) for metric in measured}
-        live = all(trial.origin == "live" for trial in trials)
+
+        def measure(tally: Tally, without: frozenset[str], planned: int | None) -> dict[str, Measured]:
+            return {
+                metric: measured_of(name, plan.specs[metric], tally, planned=planned, without=without)
+                for metric in tally.metrics
+            }
+
+        measured = measure(first.tally, _NOBODY, planned)
         return cls(
             name=name,
             partial=name in partial,
-            looks_again=bool(more) or (live and name in plan.looks_again),
+            looks_again=bool(more.origins) or (first.origins == {"live"} and name in plan.looks_again),
             quarantined=held,
             measured=measured,
-            gating=gating,
-            again={one.spec.name: one for one in measure_all(name, plan.specs, more)},
+            gating=measure(first.tally, held, planned) if held else measured,
+            again=measure(more.tally, _NOBODY, None),
             rounds=(rounds.used, rounds.cap) if rounds else (1, 1),
         )
 
@@ -220,16 +243,6 @@ def _quarantines(suites: Sequence[str], at: datetime, workspace: Workspace) -> t
         if entries:
             found[suite] = standing(entries, at)
     return found, unread
-
-
-def _recorded(trials: Sequence[Trial], started: datetime) -> dict[str, datetime]:
-    """The time of each suite whose trials were all recorded before the run: that of its first one."""
-    live = {trial.case.suite for trial in trials if trial.origin != "replay"}
-    found: dict[str, datetime] = {}
-    for trial in trials:
-        if trial.case.suite not in live:
-            found[trial.case.suite] = min(trial.at, found.get(trial.case.suite, trial.at))
-    return {suite: at for suite, at in found.items() if at < started}
 
 
 def _gated(suite: _Suite, standard: Standard) -> tuple[list[Gated], list[Verdict], list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_agenteval.app.base import Base, head_approvals, head_rules, with_sources
 from pytest_agenteval.app.runs import Plan
-from pytest_agenteval.app.standard import Sides
+from pytest_agenteval.app.standard import Sides, StandardOfBase
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.model.loosening import WHOLE_SUITE, Loosening, LooseningApproval
 from pytest_agenteval.model.trial import Trial
@@ -31,6 +31,10 @@ class Ground:
     def known_cases(self, suites: Iterable[str]) -> dict[str, frozenset[str]]:
         """By suite the cases that the base has: what is asked of all must hold of these for themselves."""
         return {suite: self.sides.base.known_cases(suite) for suite in suites}
+
+    def standard(self, workspace: Workspace) -> StandardOfBase:
+        """The bars and references that the base has."""
+        return StandardOfBase(workspace, self.sides)
 
     def verdicts(self, judged: Sequence[Verdict]) -> list[Verdict]:
         """The verdicts, those of loosened metrics and suites changed, and one for each that had none."""

@@ -32,9 +32,11 @@ def _variance(judged: Judged, suite: str, quarantined: frozenset[str]) -> Iterat
 
     That the agent always answers is nothing to tell.
     """
-    specs = judged.finished.run.specs
+    trials, specs = judged.finished.of_suite(suite), judged.finished.run.specs
+    if all(trial.attempt == 1 for trial in trials):
+        return
     gating = {verdict.metric for verdict in judged.verdicts if verdict.suite == suite}
-    by_metric = attempts(judged.finished.of_suite(suite), gating & specs.keys())
+    by_metric = attempts(trials, gating & specs.keys())
     stable: dict[str, list[str]] = {}
     for metric, cases in sorted(by_metric.items()):
         found = variance(cases, specs[metric])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import secrets
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Literal
 from pytest_agenteval.app.registry import ALWAYS_MEASURED, Registry, origin_of
 from pytest_agenteval.app.settings import Settings
 from pytest_agenteval.contracts import Metric
+from pytest_agenteval.errors import SettingsError
 from pytest_agenteval.model.case import Case
 from pytest_agenteval.model.jsonvalue import digest
 from pytest_agenteval.model.run import Rounds
@@ -24,11 +26,40 @@ from pytest_agenteval.pipeline.looks import GateMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One of the parts into which the cases of a run are dealt, each for a machine of its own."""
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"shard {self.number} of {self.of}"
+
+    def cases(self, cases: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+        """The cases (suite and id) of this shard: all are dealt in turn in canonical order, the same everywhere."""
+        return frozenset(sorted(set(cases))[self.number - 1 :: self.of])
+
+
+def parse_shard(text: str) -> Shard:
+    """The shard that is written like ``2/5``. Raises SettingsError.
+
+    >>> str(parse_shard("2/5"))
+    'shard 2 of 5'
+    """
+    match = re.fullmatch(r"(\d{1,4})/(\d{1,4})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        message = f"{text!r} is no shard; write 1/5, 2/5 … 5/5 for five of them"
+        raise SettingsError(message)
+    return Shard(number=int(match[1]), of=int(match[2]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What the command line asks of a run.
 
-    ``stops_early`` is whether it ends at a failure; ``paths`` are those that are named, from the project's root; () is
-    all of it.
+    ``cache`` is whether answers of earlier runs may stand for calls, ``stops_early`` whether it ends at a failure;
+    ``paths`` are those that are named, from the project's root; () is all of it. ``shard`` is the part of the run that
+    this session makes, if it does not make the whole.
     """
 
     mode: Literal["live", "replay"] = "live"
@@ -39,8 +70,10 @@ class RunOptions:
     partial_is_meant: bool = False
     concurrency: int | None = None
     budget: Budget | None = None
+    cache: bool = False
     stops_early: bool = False
     paths: tuple[str, ...] = ()
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +105,9 @@ class Plan:
     attempts a case of each suite whose repeats are adaptive, ``items`` suite, case, attempt and cap of its items.
 
     What was seen in between adds ``rounds`` and ``not_needed``, the keys of planned trials that do not count; and
-    to a plan of one suite alone ``others``, how many comparisons the run has beside its own.
+    to a plan of one suite alone ``others``, how many comparisons the run has beside its own. The plan of a shard is
+    that of the whole run; its ``cases_digest`` is made of all that is asked, for shards to be known as parts of one.
+    ``n_kept`` trials are there already, where a run goes on.
     """
 
     planned: tuple[tuple[str, str, str], ...] = ()
@@ -87,6 +122,8 @@ class Plan:
     rounds: Mapping[str, Rounds] = field(default_factory=dict)
     not_needed: tuple[tuple[str, str, str], ...] = ()
     others: int = 0
+    cases_digest: str = ""
+    n_kept: int = 0
 
     def keys(self) -> set[TrialKey]:
         """The planned trials that count."""

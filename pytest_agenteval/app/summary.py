@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pytest_agenteval.app.judging import Judged
 from pytest_agenteval.app.registry import ALWAYS_MEASURED
@@ -23,6 +25,7 @@ _MOST_REASONS = 3
 _MOST_ERRORS = 10
 _MOST_FAILING = 3
 _SUCCESS = "success"
+_TIME = "latency_seconds"
 _TOLD_ELSEWHERE = (exits.RED, exits.INCONCLUSIVE, exits.TESTS_FAILED)
 """Causes that the verdicts tell, or pytest itself."""
 
@@ -45,14 +48,19 @@ def measured_lines(judged: Judged, suite: str, estimates: Sequence[Estimate], *,
     rows = [_row(estimate, verdicts.get(estimate.metric)) for estimate in told]
     for line in _table([_HEADER, *rows]):
         yield Line(f"  {visible(line)}")
-    if untold:
-        yield Line(f"  the agent does not tell: {', '.join(untold)}")
+    cached = judged.finished.run.cached.get(suite)
+    silent = [metric for metric in untold if not (cached and metric == _TIME)]
+    if silent:
+        yield Line(f"  the agent does not tell: {', '.join(silent)}")
     for estimate in told:
         name = f"{suite}/{estimate.metric}"
         if not estimate.n or estimate.metric in verdicts:
             yield from _not_evaluated(name, list(judged.not_evaluated.get(name, {}).items()))
     held = judged.quarantines.get(suite, Standing()).cases
     yield from _failing(trials, told, held, verbose=verbose)
+    if cached:
+        n_all = len(trials) + sum(trial.case.suite == suite for trial in judged.finished.second_look)
+        yield Line(f"  {cached:,} of {counted(n_all, 'trial')} came from the cache: no time was measured of them")
     for line in repeats_lines(judged, suite):
         yield Line(visible(f"  {line}"))
 
@@ -68,6 +76,8 @@ def gate_lines(judged: Judged, exit_code: int, details: str, *, may_be_partial: 
     for cause in judged.causes:
         if cause.code not in _TOLD_ELSEWHERE:
             yield Line(visible(f"ERROR: {cause.text}"), ("red",))
+    for text in judged.cut_short:
+        yield Line(visible(text), ("yellow",))
     yield Line(_last_line(judged, exit_code, details), ("bold", "green" if exit_code == exits.OK else "red"))
 
 
@@ -104,9 +114,10 @@ def _failing(
     """The first trials that do not succeed, with what was expected and what was answered."""
     if not any(estimate.metric == _SUCCESS for estimate in told):
         return
-    failing = [trial for trial in trials if trial.error is None and _is_worst(trial.score(_SUCCESS))]
-    most = len(failing) if verbose else _MOST_FAILING
-    for trial in failing[:most]:
+    failing = (trial for trial in trials if trial.error is None and _is_worst(trial.score(_SUCCESS)))
+    most = sys.maxsize if verbose else _MOST_FAILING
+    shown, n_failing = _first(failing, most)
+    for trial in shown:
         score = trial.score(_SUCCESS)
         unmet = score.evidence.get("unmet", []) if score is not None else []
         keys = [str(key) for key in unmet] if isinstance(unmet, list) else []
@@ -116,8 +127,8 @@ def _failing(
         which += " (quarantined)" if trial.case.id in quarantined else ""
         expected = f"due {'; '.join(due)}; " if due else ""
         yield Line(f"  no success on {which}: {expected}answered {said}")
-    if len(failing) > most:
-        yield Line(f"  … and on {len(failing) - most} more (all with -v)")
+    if n_failing > most:
+        yield Line(f"  … and on {n_failing - most} more (all with -v)")
 
 
 def _shown(value: JSON, longest: int) -> str:
@@ -134,16 +145,23 @@ def _is_worst(score: Score | None) -> bool:
 
 def _errors(judged: Judged) -> Iterator[Line]:
     """What the agents and their providers came to: such an item has no other place to say it."""
-    erred = [trial for trial in judged.finished.trials if trial.error is not None]
-    for trial in erred[:_MOST_ERRORS]:
+    erred, n_erred = _first((one for one in judged.finished.trials if one.error is not None), _MOST_ERRORS)
+    for trial in erred:
         suite, case, attempt = trial.key
         fault = trial.error
         assert fault is not None  # picked for it
         which = f"{suite}/{case}" if attempt == 1 else f"{suite}/{case}, attempt {attempt}"
         place = f" ({visible(fault.where)})" if fault.where else ""
         yield Line(f"  {fault.kind} error on {which}: {one_line(f'{fault.type}: {fault.message}')}{place}")
-    if len(erred) > _MOST_ERRORS:
-        yield Line(f"  … and {len(erred) - _MOST_ERRORS} more errors")
+    if n_erred > _MOST_ERRORS:
+        yield Line(f"  … and {n_erred - _MOST_ERRORS} more errors")
+
+
+def _first(trials: Iterable[Trial], n: int) -> tuple[list[Trial], int]:
+    """The first n trials, and how many there are: of a stored run there may be more than can be held."""
+    each = iter(trials)
+    shown = list(islice(each, n))
+    return shown, len(shown) + sum(1 for _ in each)
 
 
 def _told(verdict: Verdict, *, may_be_partial: bool) -> Iterator[Line]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pytest_agenteval.app.isolation import kept_apart
 from pytest_agenteval.app.registry import Registry
@@ -16,6 +17,7 @@ from pytest_agenteval.errors import CaseError
 from pytest_agenteval.metrics.scoring import score_trial
 from pytest_agenteval.model.jsonvalue import digest
 from pytest_agenteval.model.run import Run
+from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trajectory import AgentIdentity, Trajectory
 from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.pipeline.budget import Budget, Meter
@@ -27,11 +29,12 @@ from pytest_agenteval.pipeline.rates import Rates
 from pytest_agenteval.pipeline.run import Engine
 from pytest_agenteval.pipeline.tries import CallLimits
 from pytest_agenteval.stats import stable_seed
-from pytest_agenteval.store.journal import Journal
+from pytest_agenteval.store.journal import Journal, kept_trials
 from pytest_agenteval.store.redaction import Redaction, SafeTrial
 
 if TYPE_CHECKING:
     from pytest_agenteval.agents.isolated import IsolatedAgent
+    from pytest_agenteval.app.cached import CachedAnswers
 
 
 class NotCalled(Exception):  # it is no error: the run was told to stop here
@@ -46,10 +49,19 @@ class Coming:
     source: Source | None = None
 
 
+class _Adapted(NamedTuple):
+    """What a fixture gave, as an agent: the same one for all items that are given it, whatever their suites."""
+
+    fixture: object = None
+    isolation: str = ""
+    agent: Agent | None = None
+
+
 class Trials:
     """Makes, scores and keeps the trials of one process of a run; one of ``processes`` that share what is allowed.
 
-    ``due`` says whether a job may be called ahead of its item by now.
+    What the journals of the run hold when they begin is not made again: a run that goes on, or a worker in the place of
+    one that crashed. ``due`` says whether a job may be called ahead of its item by now.
     """
 
     def __init__(
@@ -68,12 +80,25 @@ class Trials:
         self._engine = _engine(settings, options, clock, processes, self)
         self._targets = Targets(settings, registry, options.mode, options.agent)
         self._redaction = Redaction(registry.redactors())
-        self._journal = Journal(run_folder(settings, run.id), name)
+        self._folder = run_folder(settings, run.id)
+        self._journal = Journal(self._folder, name)
+        self.cached = _cached(settings) if options.cache else None
+        self._is_closed = False
         self._jobs: dict[str, Job] = {}
         self._orders: dict[TrialKey, Order] = {}
         self._safe: dict[TrialKey, SafeTrial] = {}
-        self._adapted: dict[str, tuple[object, Agent]] = {}
+        self._scored: dict[TrialKey, tuple[Score, ...]] = {}
+        self._served: dict[Source, _Adapted] = {}
+        self._adapted = _Adapted()
         self._apart: dict[Source, IsolatedAgent] = {}
+
+    @property
+    def differ_by_suite(self) -> bool:
+        """Whether one fixture may stand for several agents, each of its own suite."""
+        isolation = self._settings.isolation
+        return self._targets.given or any(
+            (one.isolation or isolation) != isolation for one in self._settings.suites.values()
+        )
 
     @property
     def replaces_the_fixture(self) -> bool:
@@ -96,11 +121,12 @@ class Trials:
     def expect(self, coming: Iterable[Coming]) -> None:
         """What will be asked for, in the order of the items; items of one trial share it."""
         new = [self._ordered(one.job, one.source) for one in coming if one.job.key not in self._orders]
-        self._engine.expect(order for order in new if order.source is not None)
+        self._engine.expect(order for order in new if order.source is not None and order.id not in self._kept)
 
     def serve(self, source: Source, job: Job, agent: object) -> None:
         """This is the agent of that source: its trials may be made ahead of their items."""
         served = self._agent(job, agent)
+        self._served[source] = _Adapted(agent, self._settings.isolation_of(job.suite), served)
         if self._settings.isolation_of(job.suite) != "none" and served.origin == "live":
             self._apart[source] = cast("IsolatedAgent", served)
         self._engine.serve(source, served)
@@ -108,10 +134,15 @@ class Trials:
     def drain(self, source: Source) -> None:
         """The agent of that source goes down: nothing of it is under way when this returns."""
         self._engine.drain(source)
+        self._served.pop(source, None)
         apart = self._apart.pop(source, None)
         if apart is not None:
-            self._adapted = {suite: known for suite, known in self._adapted.items() if known[1] is not apart}
+            self._adapted = _Adapted()
             apart.close()
+
+    def count(self, trials: Iterable[Trial]) -> None:
+        """Count what other processes of the run have spent on these: it leaves less to spend here."""
+        self._engine.meter.count(trials)
 
     def pass_by(self, job: Job) -> None:
         """The item of the job is over, whether or not it asked for its trial."""
@@ -125,6 +156,10 @@ class Trials:
         Raises NotCalled where the budget is spent, and what kept the trial from being written down.
         """
         order = self._orders.get(job.key) or self._ordered(job, None)
+        if order.state is State.WAITING and (kept := self._kept_of(job)) is not None:
+            self._scored[job.key] = kept.scores
+            self._safe[job.key] = order.trial = SafeTrial(replace(kept, scores=()))
+            order.state = State.OVER
         self._engine.take(order, self._agent(job, agent))
         if order.trial is None:
             raise NotCalled(order.refused)
@@ -169,9 +204,11 @@ class Trials:
         """Score the finished trial by the job's metrics, redact what they say, and write it to the journal."""
         trial = self.finished(job)
         assert trial is not None  # the caller has looked
-        scores = [self._redaction.score(score_trial(metric, trial)) for metric in job.metrics]
+        scores = self._scores_kept(job)
+        if scores is None:
+            scores = [self._redaction.score(score_trial(metric, trial)) for metric in job.metrics]
+            self._journal.scored(self._safe[job.key], scores)
         safe = SafeTrial(self._safe[job.key].with_scores(scores))
-        self._journal.scored(safe, scores)
         self._registry.observe("agenteval_trial_scored", trial=safe)
         return safe
 
@@ -182,27 +219,60 @@ class Trials:
         value = score_trial(self._registry.metric("success"), trial).value
         return value is None or bool(value)
 
+    def n_kept(self, jobs: Iterable[Job]) -> int:
+        """How many trials of the jobs the run has already."""
+        return len({job.key for job in jobs if self._kept_of(job) is not None})
+
     def close(self) -> None:
-        """End the threads and close the journal."""
+        """End the threads and close the journal; once. Raises IntegrityError where it is not seen to the disk."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._engine.close()
+        if self.cached is not None:
+            self.cached.close()
         self._journal.close()
 
     # The engine's book.
 
     def known(self, order: Order) -> Trial | None:
         """A trial that need not be made, since there is one."""
+        return None if self.cached is None else self.cached.known(order)
 
     def keep(self, order: Order, trial: Trial) -> None:
         """Write a trial down as soon as it is made."""
         self._safe[trial.key] = safe = self._redaction.trial(trial)
         self._journal.called(safe)
+        if self.cached is not None:
+            self.cached.keep(order, trial, safe)
 
     def needed(self, order: Order) -> bool:
         """Whether the order may be called ahead by now."""
         return self.due(self._jobs[order.id])
 
+    @cached_property
+    def _kept(self) -> Mapping[str, SafeTrial]:
+        return kept_trials(self._folder)
+
+    def _kept_of(self, job: Job) -> SafeTrial | None:
+        """The trial of the job, if the run has it and the case is still the same."""
+        kept = self._kept.get(self._order_id(job)) if self._kept else None
+        return kept if kept is not None and kept.key == job.key else None
+
+    def _scores_kept(self, job: Job) -> list[Score] | None:
+        """The scores of a kept trial, where they are all that the job's metrics ask for."""
+        known = {(score.metric, score.metric_version): score for score in self._scored.get(job.key, ())}
+        found = [known.get((metric.spec.name, metric.spec.version)) for metric in job.metrics]
+        scores = [score for score in found if score is not None]
+        return scores if known and len(scores) == len(found) else None
+
+    def _order_id(self, job: Job) -> str:
+        """The same for the same question, in whatever process of the run it is asked."""
+        asked = [job.suite, job.case.id, job.attempt, job.case.fingerprint]
+        return f"{self._run.id}-{digest(asked, length=12)}"
+
     def _ordered(self, job: Job, source: Source | None) -> Order:
-        order_id = f"{self._run.id}-{digest([job.suite, job.case.id, job.attempt], length=8)}"
+        order_id = self._order_id(job)
         seed = stable_seed([job.suite, job.case.id, str(job.attempt)])
         self._jobs[order_id] = job
         order = Order(order_id, Call(case=job.case, attempt=job.attempt, seed=seed), source)
@@ -216,11 +286,19 @@ class Trials:
         named = self._targets.agent_for(job.suite)
         if named is not None:
             return named
-        known = self._adapted.get(job.suite)
-        if known is None or known[0] is not fixture:
-            agent = kept_apart(adapt(fixture), job.suite, self._settings)
-            self._adapted[job.suite] = known = (fixture, agent)
-        return known[1]
+        isolation = self._settings.isolation_of(job.suite)
+        for known in (self._adapted, *self._served.values()):
+            if known.agent is not None and known.fixture is fixture and known.isolation == isolation:
+                return known.agent
+        agent = kept_apart(adapt(fixture), job.suite, self._settings)
+        self._adapted = _Adapted(fixture, isolation, agent)
+        return agent
+
+
+def _cached(settings: Settings) -> CachedAnswers:
+    from pytest_agenteval.app.cached import CachedAnswers
+
+    return CachedAnswers(settings)
 
 
 def _engine(settings: Settings, options: RunOptions, clock: Clock, processes: int, book: Trials) -> Engine:
@@ -233,7 +311,7 @@ def _engine(settings: Settings, options: RunOptions, clock: Clock, processes: in
         concurrency=concurrency,
         # Who wants to stop at a failure does not want to pay for what comes after it.
         window=concurrency if options.stops_early else None,
-        meter=Meter((options.budget or Budget()).share(processes), clock),
+        meter=Meter(options.budget or Budget(), clock, processes),
         rates=Rates(requests and requests / processes, tokens and tokens / processes),
         book=book,
     )

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from pytest_agenteval.app.judging import Cause, Judged
 from pytest_agenteval.app.workspace import Workspace
-from pytest_agenteval.errors import IntegrityError, InvalidValue
+from pytest_agenteval.errors import AgentEvalError, IntegrityError, InvalidValue
 from pytest_agenteval.model.codec import decode, encode
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.jsonvalue import canonical, digest, parse
@@ -47,7 +47,8 @@ class VerdictDocument:
     ``cases`` and ``trials`` are how many were run, ``scores_digest`` is made of every score behind the
     verdicts, ``baselines`` of the files that the run was compared with, by ``suite/metric``. ``base`` is the
     commit whose bars it was held to, if any, and ``loosenings`` what was looser here without leave. ``rounds`` has,
-    for suites whose repeats are adaptive, how many attempts counted and how many calls were saved.
+    for suites whose repeats are adaptive, how many attempts counted and how many calls were saved. ``cached`` is how
+    many trials were kept from earlier runs.
     """
 
     schema: Literal["agenteval-verdict/1"]
@@ -71,6 +72,7 @@ class VerdictDocument:
     base: str = ""
     loosenings: tuple[Loosening, ...] = ()
     rounds: Mapping[str, Rounds] = field(default_factory=dict)
+    cached: int = 0
 
 
 def verdict_document(judged: Judged, exit_code: int, gate: GateMode, workspace: Workspace) -> VerdictDocument:
@@ -98,6 +100,7 @@ def verdict_document(judged: Judged, exit_code: int, gate: GateMode, workspace: 
         base=judged.base,
         loosenings=judged.loosenings,
         rounds=run.rounds,
+        cached=sum(run.cached.values()),
     )
 
 
@@ -106,6 +109,16 @@ def write_verdict(judged: Judged, exit_code: int, gate: GateMode, workspace: Wor
     document = encode(verdict_document(judged, exit_code, gate, workspace))
     text = _TEXT.encode({**document, _DIGEST: digest_of(document)}) + "\n"
     write_atomically(workspace.verdict_file, text.encode("utf-8", "replace"))
+
+
+def conclude(judged: Judged, gate: GateMode, workspace: Workspace) -> Judged:
+    """Write the verdict of a run that is over; an audit log or a verdict that cannot stand is one more cause."""
+    judged = with_audit_looked_at(judged, workspace)
+    try:
+        write_verdict(judged, judged.code, gate, workspace)
+    except AgentEvalError as error:
+        judged = replace(judged, causes=(*judged.causes, Cause(code=exits.INTEGRITY, text=str(error))))
+    return judged
 
 
 def read_verdict(path: Path) -> VerdictDocument:

@@ -29,7 +29,7 @@ def gate(options: argparse.Namespace) -> int:
     from pytest_agenteval.app.summary import gate_lines, measured_lines
 
     workspace = workspace_of(options)
-    finished = workspace.history.read(options.run)
+    finished = workspace.history.open(options.run)
     limits = limits_of(options.set, finished)
     other = with_limits(workspace, finished, limits)
     judged = told_alone(judge_again(other, finished, options.mode), finished, other, options.mode)

@@ -1,4 +1,4 @@
-"""``history``: show the runs, and take recordings in."""
+"""``history``: show the runs and what changed from week to week, and take recordings in."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pytest_agenteval.pipeline import exits, words
 
 if TYPE_CHECKING:
     from pytest_agenteval.cli.saying import Parts
+    from pytest_agenteval.store.history.steps import WeekStep
 
 
 def add_to(parts: Parts) -> None:
@@ -20,6 +21,10 @@ def add_to(parts: Parts) -> None:
     part = parts.add_parser("history", help="show the history, or take recordings in")
     acts = part.add_subparsers(required=True, metavar="ACT")
     acts.add_parser("list", help="the runs, week by week").set_defaults(act=list_history)
+    weeks = acts.add_parser("weeks", help="each metric week by week: its value, its change, the cases that moved")
+    weeks.add_argument("--suite", help="only this suite; with a parameter as in 'refunds[gpt]'")
+    weeks.add_argument("--metric", help="only this metric")
+    weeks.set_defaults(act=list_weeks)
     bring = acts.add_parser("import", help="score recordings in bulk and keep them at their own dates")
     bring.add_argument("files", nargs="+", type=Path, metavar="RECORDING")
     bring.add_argument("--suite", required=True, help="the suite; with a parameter as in 'refunds[gpt]'")
@@ -40,6 +45,25 @@ def list_history(options: argparse.Namespace) -> int:
     problems = history.problems()
     say(*(f"not read: {problem}" for problem in problems))
     return exits.OK
+
+
+def list_weeks(options: argparse.Namespace) -> int:
+    """``history weeks``."""
+    steps = workspace_of(options).history.week_steps(options.suite, options.metric)
+    rows = [_HEADER, *map(_cells, steps)] if steps else []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    say(*("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows))
+    return exits.OK
+
+
+_HEADER = ("suite", "week", "metric", "value", "change", "better", "worse", "of")
+
+
+def _cells(step: WeekStep) -> tuple[str, ...]:
+    value = step.value
+    change = "" if step.change is None else f"{step.change:+.4f}"
+    moved = ("" if count is None else str(count) for count in (step.better, step.worse, step.common))
+    return (value.suite, value.week, value.estimate.metric, words.number(value.estimate.value), change, *moved)
 
 
 def import_recordings(options: argparse.Namespace) -> int:

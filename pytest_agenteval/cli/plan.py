@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pytest_agenteval.cli.saying import say, workspace_of
 from pytest_agenteval.pipeline import exits, words
-from pytest_agenteval.pipeline.variance import percent
 
 if TYPE_CHECKING:
     from pytest_agenteval.app.planning import MetricPlan, SuitePlan
@@ -58,6 +57,7 @@ def _headline(found: SuitePlan) -> str:
 
 def _metric(one: MetricPlan, found: SuitePlan) -> list[str]:
     from pytest_agenteval.app.held import points
+    from pytest_agenteval.pipeline.variance import percent
 
     held, often = one.held, _often(found.power)
     size = f"With {words.counted(one.cases, 'case')} × {found.repeats}"

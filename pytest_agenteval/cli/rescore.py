@@ -12,7 +12,6 @@ from pytest_agenteval.pipeline import exits, words
 if TYPE_CHECKING:
     from pytest_agenteval.app.rescore import Rescored
     from pytest_agenteval.cli.saying import Parts
-    from pytest_agenteval.model.trial import Trial
 
 
 def add_to(parts: Parts) -> None:
@@ -53,16 +52,6 @@ def _lines(found: Rescored) -> list[str]:
             continue
         old = before.get((after.suite, after.metric))
         was = words.value_words(old) if old is not None else "not measured"
-        other = sum(
-            _value(one, after.metric) != _value(two, after.metric)
-            for one, two in zip(found.stored.trials, found.anew.trials, strict=True)
-            if one.case.suite == after.suite
-        )
-        changed = words.counted(other, "score differs", "scores differ")
+        changed = words.counted(found.changed.get((after.suite, after.metric), 0), "score differs", "scores differ")
         lines.append(f"  {after.suite}/{after.metric}: {was} → {words.value_words(after)}; {changed}")
     return lines
-
-
-def _value(trial: Trial, metric: str) -> float | None:
-    score = trial.score(metric)
-    return None if score is None else score.value

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_agenteval.app.registry import Registry
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.model.visible import visible
 
 if TYPE_CHECKING:
+    from pytest_agenteval.app.registry import Registry
+
     Parts = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
@@ -32,6 +33,8 @@ def workspace_of(options: argparse.Namespace) -> Workspace:
 
 def registry_of(workspace: Workspace) -> Registry:
     """The project's metrics, sections and agents."""
+    from pytest_agenteval.app.registry import Registry
+
     return Registry(modules=workspace.settings.plugins, root=workspace.settings.root)
 
 

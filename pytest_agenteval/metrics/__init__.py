@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_agenteval.contracts import Metric
@@ -110,6 +110,11 @@ def built_in_metric(name: str) -> Metric:
     from pytest_agenteval.errors import MetricError
     from pytest_agenteval.model.codec import near
 
+    family = _MODULE_OF.get(name)
+    found: Any = getattr(import_module(f"{__name__}.{family}"), name) if family else None
+    if hasattr(found, "spec") and found.spec.name == name:
+        made: Metric = found  # no other family needs to be loaded
+        return made
     known = {found.spec.name: found for found in built_in_metrics()}
     if name not in known:
         message = f"there is no built-in metric {name!r}{near(name, list(known))}"

@@ -6,12 +6,15 @@ import atexit
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_agenteval.errors import MetricError
+
+if TYPE_CHECKING:
+    import subprocess
 
 LIMIT_SECONDS = 1.0
 STOPPED = 1  # how the watchdog ends the child
@@ -59,6 +62,8 @@ class _Child:
         if self._process is not None and self._process.poll() is not None:
             self.end()
         if self._process is None:
+            import subprocess  # a session that matches no pattern need not load it
+
             # By its path: the child needs neither this package nor what the environment says of imports.
             self._process = subprocess.Popen(
                 [sys.executable, "-I", str(Path(__file__).with_name("_matcher.py"))],
@@ -70,6 +75,8 @@ class _Child:
         """End the child, if there is one, and wait until it is gone."""
         if self._process is None:
             return
+        from subprocess import TimeoutExpired
+
         process, self._process = self._process, None
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
@@ -77,7 +84,7 @@ class _Child:
                     pipe.close()
         try:
             process.wait(LIMIT_SECONDS)  # it ends with its input
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             process.kill()
             process.wait()
 

@@ -7,41 +7,39 @@ from typing import TypeGuard
 
 from pytest_agenteval.errors import CaseError
 from pytest_agenteval.model.jsonvalue import JSON, canonical, parse
-from pytest_agenteval.model.trial import Trial
 
 
-def output_text(trial: Trial) -> str:
+def as_text(output: JSON) -> str:
     """The output as text: a string as it is, any other value as its canonical JSON."""
-    return trial.output if isinstance(trial.output, str) else canonical(trial.output)
+    return output if isinstance(output, str) else canonical(output)
 
 
-def output_json(trial: Trial) -> JSON:
+def as_json(output: JSON) -> JSON:
     """The output as a JSON value: a string is parsed strictly. Raises InvalidValue where it is not JSON."""
-    parsed: JSON = parse(trial.output) if isinstance(trial.output, str) else trial.output
+    parsed: JSON = parse(output) if isinstance(output, str) else output
     return parsed
 
 
-def expected_texts(trial: Trial, key: str) -> tuple[str, ...]:
+def expected_texts(key: str, told: JSON) -> tuple[str, ...]:
     """``expect.KEY`` as texts: one text stands for a list of one. Raises CaseError where it says nothing."""
-    told = trial.case.expect[key]
-    texts = (told,) if isinstance(told, str) else told
-    if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) and text for text in texts):
-        raise malformed(trial, key, "a text or a list of texts, none of them empty")
-    return tuple(str(text) for text in texts)
+    if isinstance(told, str) and told:
+        return (told,)
+    texts = () if isinstance(told, str) or not isinstance(told, Sequence) else told
+    if not texts or not all(isinstance(text, str) and text for text in texts):
+        raise malformed(told, key, "a text or a list of texts, none of them empty")
+    return tuple([str(text) for text in texts])
 
 
-def expected_object(trial: Trial, key: str) -> Mapping[str, JSON]:
+def expected_object(key: str, told: JSON) -> Mapping[str, JSON]:
     """``expect.KEY`` as an object that is not empty. Raises CaseError where it is anything else."""
-    told = trial.case.expect[key]
     if not isinstance(told, Mapping) or not told:
-        raise malformed(trial, key, "an object that is not empty")
+        raise malformed(told, key, "an object that is not empty")
     return told
 
 
-def malformed(trial: Trial, key: str, due: str) -> CaseError:
-    """The error to raise where ``expect.KEY`` of the trial's case cannot be used."""
-    told = trial.case.expect[key]
-    return CaseError(f"expect.{key} of the case {trial.case.id!r} must be {due}, not {told!r:.80}; mend the case")
+def malformed(told: JSON, key: str, due: str) -> CaseError:
+    """The error to raise where ``told``, which is ``expect.KEY`` of a case, cannot be used."""
+    return CaseError(f"expect.{key} must be {due}, not {told!r:.80}; mend the case")
 
 
 def is_number(value: JSON) -> TypeGuard[float]:

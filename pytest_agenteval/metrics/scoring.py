@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from functools import cache
 from numbers import Real
+from operator import attrgetter
 
 from pytest_agenteval.contracts import Metric
 from pytest_agenteval.errors import AgentEvalError, InfrastructureError, MetricError, NotRecorded
@@ -26,7 +27,12 @@ def score_trial(metric: Metric, trial: Trial) -> Score:
     trial has not, None returned, an exception, and a value that is no finite number in the metric's range.
     """
     unasked = _score_unasked(metric.spec, trial)
-    return _score_asked(metric, trial) if unasked is None else unasked
+    if unasked is not None:
+        return unasked
+    try:
+        return as_score(metric.spec, metric(trial))
+    except Exception as error:  # noqa: BLE001  # a user's metric may raise anything; the run goes on
+        return failed(metric.spec, error)
 
 
 def _score_unasked(spec: MetricSpec, trial: Trial) -> Score | None:
@@ -36,10 +42,12 @@ def _score_unasked(spec: MetricSpec, trial: Trial) -> Score | None:
         return _missing(spec, f"infrastructure error: {fault.type}: {fault.message}")
     if fault is not None and spec.on_agent_error != "ask":
         return _erred(spec, fault)
-    absent = [need for need in spec.needs if not _has(trial, need)]
+    absent = [need for need in spec.needs if _reader(need)(trial) is None]
     if not absent:
         return None
     reason = f"needs {absent[0]}, which {_owner(absent[0])} does not have"
+    if absent[0] == "seconds" and trial.cached:
+        reason = "from the cache: no time was measured"
     return _score(spec, None, reason, {"needs": absent[0]})
 
 
@@ -50,34 +58,34 @@ def _erred(spec: MetricSpec, fault: Fault) -> Score:
     return _score(spec, value, reason, {"agent_error": fault.type})
 
 
-def _has(trial: Trial, need: str) -> bool:
+@cache
+def _reader(need: str) -> Callable[[Trial], object]:
+    """How what a metric needs is read off a trial; taken apart once, since a run asks it of every trial."""
     kind, _, key = need.partition(".")
     if kind == "expect":
-        return trial.case.expect.get(key) is not None
+        return lambda trial: trial.case.expect.get(key)
     if kind == "recorded":
-        return trial.trajectory.recorded.get(key) is not None
-    return getattr(trial.trajectory, need) is not None
+        return lambda trial: trial.trajectory.recorded.get(key)
+    return attrgetter(f"trajectory.{need}")
 
 
 def _owner(need: str) -> str:
     return "the case" if need.startswith("expect.") else "the trajectory"
 
 
-def _score_asked(metric: Metric, trial: Trial) -> Score:
-    spec = metric.spec
-    try:
-        return _as_score(spec, metric(trial))
-    except NotRecorded as error:
+def failed(spec: MetricSpec, error: Exception) -> Score:
+    """The score where the metric, or what was made of its value, raised an error."""
+    if isinstance(error, NotRecorded):
         return _missing(spec, str(error) or "not recorded")
-    except InfrastructureError as error:
+    if isinstance(error, InfrastructureError):
         return _missing(spec, f"infrastructure error: {error}")
-    except AgentEvalError as error:  # its message says all
+    if isinstance(error, AgentEvalError):  # its message says all
         return _missing(spec, f"metric error: {error}")
-    except Exception as error:  # noqa: BLE001  # a user's metric may raise anything; the run goes on
-        return _missing(spec, f"metric error: {type(error).__name__}: {error}")
+    return _missing(spec, f"metric error: {type(error).__name__}: {error}")
 
 
-def _as_score(spec: MetricSpec, judged: object) -> Score:
+def as_score(spec: MetricSpec, judged: object) -> Score:
+    """What a metric returned as its score. Raises MetricError where it is no value that the metric may have."""
     if judged is None:
         return _missing(spec, "not evaluated")
     if spec.aggregate == "ece":
@@ -86,7 +94,7 @@ def _as_score(spec: MetricSpec, judged: object) -> Score:
         return _score(spec, _value(spec, judged))
     canonical(judged.evidence)  # raises where a record could not hold it
     value = None if judged.value is None else _value(spec, judged.value)
-    return replace(judged, metric=spec.name, metric_version=spec.version, value=value)
+    return _score(spec, value, judged.reason, judged.evidence)
 
 
 def _refuse_without_pair(spec: MetricSpec, judged: object) -> None:
@@ -104,6 +112,8 @@ def _refuse_without_pair(spec: MetricSpec, judged: object) -> None:
 
 def _value(spec: MetricSpec, judged: object) -> float | bool:
     """The value as a float or bool. Raises MetricError where it is no finite number in the range."""
+    if judged is True or judged is False:
+        return judged if spec.range is None else _in_range(spec, judged, *spec.range)
     if callable(item := getattr(judged, "item", None)):
         judged = item()  # a number of numpy
     if not isinstance(judged, Real):  # bool is one

@@ -8,46 +8,47 @@ from typing import Any
 from pytest_agenteval.errors import InvalidValue, MetricError
 from pytest_agenteval.metrics.declare import metric
 from pytest_agenteval.metrics.patterns import pattern_found
-from pytest_agenteval.metrics.reading import equal, expected_object, malformed, output_json
-from pytest_agenteval.model.jsonvalue import JSON
+from pytest_agenteval.metrics.reading import as_json, equal, expected_object, malformed
+from pytest_agenteval.model.jsonvalue import JSON, parse
 from pytest_agenteval.model.score import Score
-from pytest_agenteval.model.trial import Trial
 
 _NOWHERE = object()
 _LONGEST_MESSAGE = 200
 
 
 @metric(kind="binary", unit="fraction", needs={"output"})
-def json_valid(trial: Trial) -> Score:
+def json_valid(output: JSON) -> Score | bool:
     """Whether the output is JSON; higher is better.
 
     Text is read strictly: no NaN, no key twice, no fences around it. Output that is no text is JSON already.
     """
+    if not isinstance(output, str):
+        return True
     try:
-        output_json(trial)
+        parse(output)
     except InvalidValue as error:
         return Score(metric="json_valid", value=False, evidence={"why": str(error)[:_LONGEST_MESSAGE]})
-    return Score(metric="json_valid", value=True)
+    return True
 
 
 @metric(kind="binary", unit="fraction", needs={"expect.schema", "output"})
-def json_schema(trial: Trial) -> Score:
+def json_schema(output: JSON, expected: JSON) -> Score | bool:
     """Whether the output is JSON that the JSON Schema ``expect.schema`` allows; higher is better.
 
     References outside the schema are never fetched. Needs the extra ``schema``.
     """
-    validator = _validator(trial)
+    validator = _validator(expected)
     try:
-        error = next(validator.iter_errors(output_json(trial)), None)
+        error = next(validator.iter_errors(as_json(output)), None)
     except InvalidValue as invalid:
         return Score(metric="json_schema", value=False, evidence={"why": str(invalid)[:_LONGEST_MESSAGE]})
     if error is None:
-        return Score(metric="json_schema", value=True)
+        return True
     why = {"why": error.message[:_LONGEST_MESSAGE], "at": error.json_path}
     return Score(metric="json_schema", value=False, evidence=why)
 
 
-def _validator(trial: Trial) -> Any:  # noqa: ANN401  # jsonschema makes the class by the schema's dialect
+def _validator(schema: JSON) -> Any:  # noqa: ANN401  # jsonschema makes the class by the schema's dialect
     try:
         from jsonschema import Draft202012Validator, SchemaError
         from jsonschema.validators import extend, validator_for
@@ -55,14 +56,13 @@ def _validator(trial: Trial) -> Any:  # noqa: ANN401  # jsonschema makes the cla
     except ImportError as error:
         message = "json_schema needs jsonschema. Run: pip install 'pytest-agenteval[schema]'"
         raise MetricError(message) from error
-    schema = trial.case.expect["schema"]
     if not isinstance(schema, Mapping):
-        raise malformed(trial, "schema", "a JSON Schema")
+        raise malformed(schema, "schema", "a JSON Schema")
     dialect = validator_for(schema, default=Draft202012Validator)
     try:
         dialect.check_schema(dict(schema))
     except SchemaError as error:
-        raise malformed(trial, "schema", f"a JSON Schema ({error.message:.200})") from error
+        raise malformed(schema, "schema", f"a JSON Schema ({error.message:.200})") from error
     # An empty registry, since the default one fetches references over the network.
     safe: Any = extend(dialect, {"pattern": _match_pattern})  # type: ignore[no-untyped-call]  # not typed there
     return safe(schema, registry=Registry())
@@ -76,17 +76,17 @@ def _match_pattern(validator: Any, pattern: str, instance: object, _schema: obje
 
 
 @metric(unit="fraction", needs={"expect.fields", "output"})
-def fields_equal(trial: Trial) -> Score:
+def fields_equal(output: JSON, expected: JSON) -> Score:
     """Share of ``expect.fields`` that the output holds with an equal value; higher is better.
 
     A field is named by its path, ``order.lines.0.price``. Output that is not JSON scores 0.
     """
-    fields = expected_object(trial, "fields")
+    fields = expected_object("fields", expected)
     try:
-        output = output_json(trial)
+        answer = as_json(output)
     except InvalidValue as error:
         return Score(metric="fields_equal", value=0.0, evidence={"why": str(error)[:_LONGEST_MESSAGE]})
-    unequal = [path for path, value in fields.items() if not _holds(output, path, value)]
+    unequal = [path for path, value in fields.items() if not _holds(answer, path, value)]
     share = 1 - len(unequal) / len(fields)
     return Score(metric="fields_equal", value=share, evidence={"unequal": unequal} if unequal else {})
 

@@ -11,16 +11,9 @@ from collections.abc import Mapping
 from pytest_agenteval.errors import MetricError
 from pytest_agenteval.metrics.declare import metric
 from pytest_agenteval.metrics.patterns import pattern_found
-from pytest_agenteval.metrics.reading import (
-    equal,
-    expected_texts,
-    is_number,
-    malformed,
-    output_text,
-)
-from pytest_agenteval.model.jsonvalue import canonical
+from pytest_agenteval.metrics.reading import as_text, equal, expected_texts, is_number, malformed
+from pytest_agenteval.model.jsonvalue import JSON
 from pytest_agenteval.model.score import Score
-from pytest_agenteval.model.trial import Trial
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -29,65 +22,67 @@ _EQUAL_BUT_FOR_ROUNDING = {"rel": 1e-9}
 
 
 @metric(kind="binary", unit="fraction", needs={"expect.output", "output"})
-def exact(trial: Trial) -> bool:
+def exact(output: JSON, expected: JSON) -> bool:
     """Whether the output equals ``expect.output``; higher is better.
 
     Strings are compared without the white space around them, all else as JSON values.
     """
-    expected = trial.case.expect["output"]
-    if isinstance(expected, str) and isinstance(trial.output, str):
-        return trial.output.strip() == expected.strip()
-    return equal(trial.output, expected)
+    if isinstance(expected, str) and isinstance(output, str):
+        return output.strip() == expected.strip()
+    return equal(output, expected)
 
 
 @metric(kind="binary", unit="fraction", needs={"expect.contains", "output"})
-def contains(trial: Trial) -> Score:
+def contains(output: JSON, expected: JSON) -> Score | bool:
     """Whether each text of ``expect.contains`` stands in the output, letter for letter; higher is better."""
-    output = output_text(trial)
-    missing = [text for text in expected_texts(trial, "contains") if text not in output]
-    return Score(metric="contains", value=not missing, evidence={"missing": missing} if missing else {})
+    text, wanted = as_text(output), expected_texts("contains", expected)
+    for one in wanted:
+        if one not in text:
+            return Score(
+                metric="contains", value=False, evidence={"missing": [two for two in wanted if two not in text]}
+            )
+    return True
 
 
 @metric(kind="binary", unit="fraction", needs={"expect.excludes", "output"})
-def excludes(trial: Trial) -> Score:
+def excludes(output: JSON, expected: JSON) -> Score | bool:
     """Whether no text of ``expect.excludes`` stands in the output, letter for letter; higher is better."""
-    output = output_text(trial)
-    found = [text for text in expected_texts(trial, "excludes") if text in output]
-    return Score(metric="excludes", value=not found, evidence={"found": found} if found else {})
+    text = as_text(output)
+    found = [unwanted for unwanted in expected_texts("excludes", expected) if unwanted in text]
+    return Score(metric="excludes", value=False, evidence={"found": found}) if found else True
 
 
 @metric(kind="binary", unit="fraction", needs={"expect.regex", "output"})
-def regex(trial: Trial) -> Score:
+def regex(output: JSON, expected: JSON) -> Score | bool:
     """Whether each pattern of ``expect.regex`` (syntax of ``re``) is found in the output; higher is better.
 
     A pattern that runs for more than a second is stopped; the trial is then *not evaluated*.
     """
-    output = output_text(trial)
-    missing = [pattern for pattern in expected_texts(trial, "regex") if not pattern_found(pattern, output)]
-    return Score(metric="regex", value=not missing, evidence={"missing": missing} if missing else {})
+    text = as_text(output)
+    missing = [pattern for pattern in expected_texts("regex", expected) if not pattern_found(pattern, text)]
+    return Score(metric="regex", value=False, evidence={"missing": missing}) if missing else True
 
 
 @metric(kind="binary", unit="fraction", needs={"expect.number", "output"})
-def number_close(trial: Trial) -> Score:
+def number_close(output: JSON, expected: JSON) -> Score:
     """Whether the output's number is close to ``expect.number``; higher is better.
 
     ``expect.number`` is a number, or an object of ``value`` with ``abs`` and ``rel`` (either is enough; equal
     but for rounding where neither is given). The output's number is the output, or the last in its text.
     """
-    expected, tolerance = _expected_number(trial)
-    found = _last_number(output_text(trial))
+    due, tolerance = _expected_number(expected)
+    found = _last_number(as_text(output))
     close = found is not None and math.isclose(
-        found, expected, rel_tol=tolerance.get("rel", 0.0), abs_tol=tolerance.get("abs", 0.0)
+        found, due, rel_tol=tolerance.get("rel", 0.0), abs_tol=tolerance.get("abs", 0.0)
     )
-    return Score(metric="number_close", value=close, evidence={"found": found, "expected": expected})
+    return Score(metric="number_close", value=close, evidence={"found": found, "expected": due})
 
 
-def _expected_number(trial: Trial) -> tuple[float, Mapping[str, float]]:
-    told = trial.case.expect["number"]
+def _expected_number(told: JSON) -> tuple[float, Mapping[str, float]]:
     parts = told if isinstance(told, Mapping) else {"value": told}
     numbers = {name: float(part) for name, part in parts.items() if is_number(part)}
     if "value" not in numbers or numbers.keys() != parts.keys() or not numbers.keys() <= {"value", "abs", "rel"}:
-        raise malformed(trial, "number", "a number, or an object of the numbers value, abs and rel")
+        raise malformed(told, "number", "a number, or an object of the numbers value, abs and rel")
     return numbers.pop("value"), numbers or _EQUAL_BUT_FOR_ROUNDING
 
 
@@ -102,16 +97,16 @@ def _last_number(text: str) -> float | None:
 
 
 @metric(unit="fraction", needs={"expect.output", "output"})
-def token_f1(trial: Trial) -> float:
+def token_f1(output: JSON, expected: JSON) -> float:
     """F1 of the words that the output and ``expect.output`` share; higher is better.
 
     Letter case, punctuation and English articles do not count. Source: Rajpurkar et al. (2016), SQuAD.
     """
-    found, expected = _words(output_text(trial)), _words(_expected_text(trial))
-    if not found or not expected:
-        return float(found == expected)
-    shared = (Counter(found) & Counter(expected)).total()
-    return 2 * shared / (len(found) + len(expected))
+    found, due = _words(as_text(output)), _words(as_text(expected))
+    if not found or not due:
+        return float(found == due)
+    shared = (Counter(found) & Counter(due)).total()
+    return 2 * shared / (len(found) + len(due))
 
 
 def _words(text: str) -> list[str]:
@@ -119,7 +114,7 @@ def _words(text: str) -> list[str]:
 
 
 @metric(unit="fraction", needs={"expect.output", "output"})
-def similarity(trial: Trial) -> float:
+def similarity(output: JSON, expected: JSON) -> float:
     """How alike the letters of the output and ``expect.output`` are; higher is better.
 
     The normalised Indel similarity: no check of facts ("paid" and "not paid" are alike). Needs the extra
@@ -130,9 +125,4 @@ def similarity(trial: Trial) -> float:
     except ImportError as error:
         message = "similarity needs rapidfuzz. Run: pip install 'pytest-agenteval[text]'"
         raise MetricError(message) from error
-    return Indel.normalized_similarity(output_text(trial), _expected_text(trial))
-
-
-def _expected_text(trial: Trial) -> str:
-    told = trial.case.expect["output"]
-    return told if isinstance(told, str) else canonical(told)
+    return Indel.normalized_similarity(as_text(output), as_text(expected))

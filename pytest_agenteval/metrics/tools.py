@@ -102,17 +102,17 @@ def expected_calls(trial: Trial) -> list[ExpectedCall]:
     """``expect.calls``; a single call stands for a list of one. Raises CaseError where it is malformed."""
     told = trial.case.expect["calls"]
     listed = told if isinstance(told, Sequence) and not isinstance(told, str) else [told]
-    return [_expected_call(trial, call) for call in listed]
+    return [_expected_call(call) for call in listed]
 
 
-def _expected_call(trial: Trial, told: JSON) -> ExpectedCall:
+def _expected_call(told: JSON) -> ExpectedCall:
     if isinstance(told, str) and told:
         return ExpectedCall(name=told)
     if isinstance(told, Mapping) and told.keys() <= {"name", "args"}:
         name, args = told.get("name"), told.get("args")
         if isinstance(name, str) and name and (args is None or isinstance(args, Mapping)):
             return ExpectedCall(name=name, args=args)
-    raise malformed(trial, "calls", "a list of calls, each a tool's name or an object of name and args")
+    raise malformed(told, "calls", "a list of calls, each a tool's name or an object of name and args")
 
 
 def _matched(mode: Mode, match: CallMatch, expected: Sequence[ExpectedCall], made: Sequence[Step]) -> int:
@@ -189,7 +189,7 @@ def _refuse_unknown(option: str, told: str, known: Sequence[str]) -> None:
 @metric(kind="binary", unit="fraction", needs={"expect.forbidden_tools", "steps"})
 def forbidden_tools(trial: Trial) -> Score:
     """Whether no tool of ``expect.forbidden_tools`` was called; higher is better."""
-    forbidden = expected_texts(trial, "forbidden_tools")
+    forbidden = expected_texts("forbidden_tools", trial.case.expect["forbidden_tools"])
     called = sorted({call.name for call in trial.calls if call.name in forbidden})
     return Score(metric="forbidden_tools", value=not called, evidence={"called": called} if called else {})
 

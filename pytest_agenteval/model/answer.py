@@ -32,6 +32,7 @@ def settled(trajectory: Trajectory, identity: AgentIdentity) -> Trajectory:
         confidence=_number_or_none(trajectory.confidence, "confidence"),
         seconds=_number_or_none(trajectory.seconds, "seconds"),
         recorded=_plain(trajectory.recorded, "recorded"),
+        cached=trajectory.cached is True,
     )
 
 

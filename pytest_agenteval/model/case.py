@@ -63,12 +63,14 @@ def checked_id(text: object) -> str:
     if not isinstance(text, str) or not text.strip():
         message = f"a case's id must be a text that is not empty, not {text!r}"
         raise InvalidValue(message)
-    if _REPEAT_SUFFIX.search(text):
+    if "-r" in text and _REPEAT_SUFFIX.search(text):
         message = f"the case id {text!r} ends like the n-th repeat of a case; end it otherwise than in -r and a number"
         raise InvalidValue(message)
     if len(text) > _LONGEST_ID:
         message = f"the case id {text[:40]!r}… is {len(text)} characters long; at most {_LONGEST_ID} are allowed"
         raise InvalidValue(message)
+    if text.isascii() and text.isprintable():
+        return text
     if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs"} for letter in text):
         message = f"the case id {text!r} holds characters that cannot be seen; leave them out"
         raise InvalidValue(message)

@@ -11,7 +11,6 @@ from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from pytest_agenteval.errors import InvalidValue
@@ -39,6 +38,13 @@ def encode(value: Any) -> Any:  # noqa: ANN401  # any value of the model becomes
     return _encoder(type(value))(value)
 
 
+def encode_without(value: Any, field: str) -> dict[str, Any]:  # noqa: ANN401  # any dataclass of the model
+    """The same of a dataclass, without one field: its caller writes that otherwise."""
+    kind: Any = type(value)  # hashable, as every type is
+    written: dict[str, Any] = _dataclass_encoder(kind, field)(value)
+    return written
+
+
 @_cached
 def _encoder(kind: type) -> _Encoder:
     """How values of exactly this type are encoded; found once a type, since a run encodes many trials."""
@@ -53,22 +59,21 @@ def _encoder(kind: type) -> _Encoder:
     raise InvalidValue(message)
 
 
-def _dataclass_encoder(kind: type) -> _Encoder:
-    names = _defaults(kind)
-    # One call for all fields: a run reads the fields of every trial several times.
-    read = attrgetter(*(name for name, _ in names), "__class__")
-
-    def write(value: Any) -> dict[str, Any]:  # noqa: ANN401  # a value of that dataclass
-        written = {}
-        for (name, default), item in zip(names, read(value), strict=False):
-            if item is default:
-                continue
-            plain = type(item) in _PLAIN
-            if default is MISSING or item != default or type(item) is not type(default):
-                written[name] = item if plain else _encoder(type(item))(item)
-        return written
-
-    return write
+@cache
+def _dataclass_encoder(kind: type, left_out: str = "") -> _Encoder:
+    """Its source is made of the fields, as dataclasses make their __init__: a loop over them takes twice as long."""
+    known: dict[str, Any] = {"plain": _PLAIN, "encoder": _encoder}
+    source = ["def write(value):", " written = {}"]
+    for place, (name, default) in enumerate(pair for pair in _defaults(kind) if pair[0] != left_out):
+        known[f"_{place}"] = default
+        same = f"item is _{place} or (item == _{place} and type(item) is type(_{place}))"
+        source += [
+            f" item = value.{name}",
+            f" if {default is MISSING} or not ({same}):",
+            f"  written['{name}'] = item if type(item) in plain else encoder(type(item))(item)",
+        ]
+    exec("\n".join([*source, " return written"]), known)
+    return typing.cast("_Encoder", known["write"])
 
 
 def _as_it_is(value: Any) -> Any:  # noqa: ANN401  # a plain JSON value

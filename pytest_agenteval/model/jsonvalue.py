@@ -60,14 +60,25 @@ def parse(text: str) -> Any:  # noqa: ANN401  # JSON text can hold any JSON valu
     ...
     pytest_agenteval.errors.InvalidValue: the key 'a' stands twice in one object
     """
-    _refuse_depth(text)
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _refuse_depth(text)
+    try:
+        value, end = _SCAN(text, 0)
+        return value if end == len(text) else _STRICT.decode(text)
+    except StopIteration:
+        pass  # white space stands before the value, or there is none
+    except ValueError as error:
+        raise _refusal(error) from error
     try:
         return _STRICT.decode(text)
-    except json.JSONDecodeError as error:
-        message = f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise InvalidValue(message) from error
     except ValueError as error:
-        raise InvalidValue(str(error)) from error
+        raise _refusal(error) from error
+
+
+def _refusal(error: ValueError) -> InvalidValue:
+    if isinstance(error, json.JSONDecodeError):
+        return InvalidValue(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}")
+    return InvalidValue(str(error))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -80,12 +91,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python's reader takes."""
     message = f"{name} is not a JSON number; leave the value out, or use null"
     raise InvalidValue(message)
 
 
-def _finite(text: str) -> float:
+def finite(text: str) -> float:
+    """The number. Raises InvalidValue where it is too large to hold."""
     value = float(text)
     if value in (float("inf"), float("-inf")):
         message = f"the number {text} is too large to hold"
@@ -93,13 +106,12 @@ def _finite(text: str) -> float:
     return value
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=refuse_constant, parse_float=finite)
+_SCAN = _STRICT.scan_once  # type: ignore[attr-defined]  # it is documented for nobody, and there since Python 2.7
 
 
 def _refuse_depth(text: str) -> None:
     """Count brackets outside strings; the text need not be valid JSON for that."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return
     depth, inside, escaped = 0, False, False
     for letter in text:
         if inside:

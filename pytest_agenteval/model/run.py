@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal
 
 from pytest_agenteval.errors import InvalidValue
 from pytest_agenteval.model.estimate import Estimate
@@ -51,7 +52,7 @@ class Run:
     line put in place of the suites' own: neither becomes a week's value. ``recorded`` has the time of each suite
     that was replayed from a recording which tells one. ``specs`` are the metrics as they were in this run.
     ``looked_again`` names the suites of which the gate took a second look, ``rounds`` has those whose repeats
-    were adaptive. ``aside`` says what the run is kept
+    were adaptive, ``cached`` how many trials of each suite were kept from earlier runs. ``aside`` says what the run is kept
     for where it stands for no week in spite of being whole: the scores of another run, taken anew.
     """
 
@@ -66,6 +67,7 @@ class Run:
     specs: Mapping[str, MetricSpec] = field(default_factory=dict)
     looked_again: tuple[str, ...] = ()
     rounds: Mapping[str, Rounds] = field(default_factory=dict)
+    cached: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,36 @@ class Run:
         return suite not in self.partial and not self.candidate and not self.aside
 
 
+class StoredTrials(Sequence[Trial]):
+    """Trials in canonical order that stay in their store: each time they are gone through they are read anew."""
+
+    def __init__(self, read: Callable[[], Iterator[Trial]]) -> None:
+        self._read = read
+        self._n: int | None = None
+
+    def __iter__(self) -> Iterator[Trial]:
+        n = 0
+        for n, trial in enumerate(self._read(), 1):  # noqa: B007  # the last one is how many there are
+            yield trial
+        self._n = n
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self) if self._n is None else self._n
+
+    def __bool__(self) -> bool:
+        return next(iter(self), None) is not None
+
+    def __getitem__(self, place: Any) -> Any:  # noqa: ANN401  # a trial, or a list of them for a slice
+        if isinstance(place, int) and place >= 0:
+            return list(islice(self, place, place + 1))[0]
+        return list(self)[place]
+
+
+def in_order(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """The trials in canonical order: suite, case id, attempt."""
+    return trials if isinstance(trials, StoredTrials) else sorted(trials, key=lambda trial: trial.key)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
     """A run with its trials in canonical order (suite, case id, attempt) and its estimates.
@@ -101,11 +133,20 @@ class FinishedRun:
     estimates: tuple[Estimate, ...] = ()
 
     def suites(self) -> tuple[str, ...]:
-        """The suites of which the run has trials."""
+        """The suites of which the run has trials; of stored ones those that it measured."""
+        if isinstance(self.trials, StoredTrials):
+            return tuple(sorted({one.suite for one in self.estimates}))
         return tuple(sorted({trial.case.suite for trial in self.trials}))
 
-    def of_suite(self, suite: str) -> list[Trial]:
+    def of_suite(self, suite: str) -> Sequence[Trial]:
         """The trials of one suite."""
+        if isinstance(self.trials, StoredTrials):
+            is_only = self.suites() == (suite,)
+            return (
+                self.trials
+                if is_only
+                else StoredTrials(lambda: (one for one in self.trials if one.case.suite == suite))
+            )
         return [trial for trial in self.trials if trial.case.suite == suite]
 
 

@@ -69,7 +69,8 @@ class Trajectory:
     """What the agent did in a trial: its output or its fault, and the steps on the way.
 
     ``steps`` is None where the agent reports none; then nothing can be said of its calls. ``recorded``
-    holds what somebody else has already found of this trajectory (a verdict of a benchmark, say).
+    holds what somebody else has already found of this trajectory (a verdict of a benchmark, say). ``cached`` is
+    whether it was kept from an earlier run: then no time was measured.
     """
 
     output: JSON = None
@@ -79,6 +80,7 @@ class Trajectory:
     confidence: float | None = None
     seconds: float | None = None
     recorded: Mapping[str, JSON] = field(default_factory=dict)
+    cached: bool = False
 
     def __post_init__(self) -> None:
         if (self.output is None) == (self.error is None):

@@ -77,6 +77,11 @@ class Trial:
         return self.trajectory.error
 
     @property
+    def cached(self) -> bool:
+        """Whether it was kept from an earlier run, and no call was made for it."""
+        return self.trajectory.cached
+
+    @property
     def calls(self) -> tuple[Step, ...]:
         """The agent's tool calls in order; raises NotRecorded where it reported no steps."""
         return self.trajectory.calls

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_agenteval import stats
 from pytest_agenteval.model.estimate import CaseScores, Estimate
+from pytest_agenteval.model.run import in_order
 from pytest_agenteval.model.score import MetricSpec, Score
 from pytest_agenteval.model.trial import Trial
+from pytest_agenteval.pipeline.tally import Tally
 
 CONFIDENCE = 0.95
 """Intervals in reports are two-sided at this level."""
@@ -50,64 +52,47 @@ def measure(suite: str, spec: MetricSpec, trials: Sequence[Trial], *, planned: i
     value is *not evaluated*, with the reason of its first attempt. ``planned`` is how many attempts each case was
     to have where some were left out, since they could no longer change the value of their case.
     """
-    return _measured(suite, spec, _by_case(trials), planned)
+    return measured_of(suite, spec, Tally.of(in_order(trials)), planned=planned)
 
 
 def measure_all(
     suite: str, specs: Mapping[str, MetricSpec], trials: Sequence[Trial], *, planned: int | None = None
 ) -> list[Measured]:
     """Every metric that the trials of the suite were scored by, in the order of the names."""
-    by_case = _by_case(trials)
-    names = sorted({name for attempts in by_case.values() for _, scores in attempts for name in scores})
-    return [_measured(suite, specs[name], by_case, planned) for name in names]
+    tally = Tally.of(in_order(trials))
+    return [measured_of(suite, specs[name], tally, planned=planned) for name in tally.metrics]
 
 
-_Scored = Mapping[str, list[tuple[Trial, Mapping[str, Score]]]]
-"""By case, its trials in the order of the attempts, each with its scores by metric."""
-
-
-def _by_case(trials: Sequence[Trial]) -> _Scored:
-    found: dict[str, list[tuple[Trial, Mapping[str, Score]]]] = {}
-    for trial in sorted(trials, key=lambda trial: trial.key):
-        found.setdefault(trial.case.id, []).append((trial, {score.metric: score for score in trial.scores}))
-    return found
-
-
-def _measured(suite: str, spec: MetricSpec, by_case: _Scored, planned: int | None) -> Measured:
-    name, (kind, k) = spec.name, _pass_rule(spec.aggregate)
+def measured_of(
+    suite: str, spec: MetricSpec, tally: Tally, *, planned: int | None = None, without: Container[str] = frozenset()
+) -> Measured:
+    """The same where the trials were counted already; the cases in ``without`` are left out."""
+    kind, k = _pass_rule(spec.aggregate)
     cases, reasons, not_asked = {}, {}, set()
-    asked: list[Score] = []
-    for case_id, attempts in by_case.items():
-        of_case: list[Score] = []
-        values: list[float] = []
-        answers: list[str] = []
-        for trial, scores in attempts:
-            if (score := scores.get(name)) is not None:
-                of_case.append(score)
-                if score.value is not None:
-                    values.append(float(score.value))
-                    answers.append(trial.answer_digest)
-        if not of_case:
-            continue
-        asked += of_case
-        known = len(values)
+    tags: dict[str, set[str]] = {}
+    scores: list[Score] = []
+    for case in tally.attempts(spec.name, without):
+        for tag in case.tags:
+            tags.setdefault(tag, set()).add(case.case)
+        scores += case.scores
+        values = case.values
         if kind:
-            value, answers = pass_value(spec, values, planned), []
-            values = [] if value is None else [value]
-        if values:
-            fingerprint = attempts[0][0].case_fingerprint
-            cases[case_id] = CaseScores(fingerprint=fingerprint, values=tuple(values), answers=tuple(answers))
-        else:
-            reasons[case_id] = of_case[0].reason or f"{known} of the {k} attempts needed"
-            not_asked |= {case_id} if all(map(_not_asked, of_case)) else set()
+            value = pass_value(spec, values, planned)
+            values = () if value is None else (value,)
+        if not values:
+            reasons[case.case] = case.reason or f"{len(case.values)} of the {k} attempts needed"
+            not_asked |= {case.case} if case.not_asked else set()
+            continue
+        answers = () if kind else case.answers
+        cases[case.case] = CaseScores(fingerprint=case.fingerprint, values=values, answers=answers)
     return Measured(
         suite=suite,
         spec=spec,
-        estimate=_estimate(suite, spec, cases, len(reasons), asked),
+        estimate=_estimate(suite, spec, cases, len(reasons), scores),
         cases=cases,
         not_evaluated=reasons,
         not_asked=frozenset(not_asked),
-        slices=_by_tag({id_: tags for id_ in (*cases, *reasons) if (tags := by_case[id_][0][0].case.tags)}),
+        slices={tag: frozenset(ids) for tag, ids in tags.items()},
     )
 
 
@@ -145,14 +130,6 @@ def bounds_of(measured: Measured, *, confidence: float) -> tuple[float | None, f
     if not measured.cases or measured.spec.aggregate == "ece":
         return None, None
     return _interval(measured.spec, list(measured.cases.values()), [], confidence)[1:3]
-
-
-def _by_tag(tags: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for case_id, several in tags.items():
-        for tag in several:
-            found.setdefault(tag, set()).add(case_id)
-    return {tag: frozenset(ids) for tag, ids in found.items()}
 
 
 def is_binary(cases: Iterable[CaseScores]) -> bool:
@@ -227,11 +204,6 @@ def _calibration_error(scores: Sequence[Score]) -> _Interval:
     confidence = [float(pair["confidence"]) for pair in pairs]  # type: ignore[arg-type]  # the metric wrote a number
     correct = [float(pair["correct"]) for pair in pairs]  # type: ignore[arg-type]  # the same
     return stats.ece(confidence, correct, closed="right"), None, None, "ece, 10 bins"
-
-
-def _not_asked(score: Score) -> bool:
-    """Whether the case has not the expectation that the metric needs."""
-    return str(score.evidence.get("needs", "")).startswith("expect.")
 
 
 def _pass_rule(aggregate: str) -> tuple[str, int]:

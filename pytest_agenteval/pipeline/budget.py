@@ -59,10 +59,11 @@ def parse_budget(texts: Iterable[str]) -> Budget:
 
 
 class Meter:
-    """Counts what is spent, from several threads, and says when there is nothing left."""
+    """Counts what is spent of one of ``parts`` of a budget, from several threads, and says when nothing is left."""
 
-    def __init__(self, budget: Budget, clock: Clock) -> None:
-        self._budget, self._clock, self._begun = budget, clock, clock.now()
+    def __init__(self, budget: Budget, clock: Clock, parts: int = 1) -> None:
+        self._budget, self._clock, self._begun = budget.share(parts), clock, clock.now()
+        self._what = "is spent" if parts == 1 else f"is spent (one of {parts} parts)"
         self._lock = Lock()
         self._is_limited = any(getattr(budget, field.name) is not None for field in fields(budget))
         self._refusal = ""
@@ -76,6 +77,13 @@ class Meter:
             if not self._refusal:
                 self.calls += 1
             return self._refusal
+
+    def count(self, trials: Iterable[Trial]) -> None:
+        """Count what other processes have spent on these."""
+        for trial in trials:
+            if trial.origin == "live" and not trial.cached:
+                self.calls += 1 + trial.retries
+                self.spent(trial)
 
     @property
     def refused(self) -> str:
@@ -99,11 +107,11 @@ class Meter:
     def _over(self) -> str:
         limits = self._budget
         if limits.calls is not None and self.calls >= limits.calls:
-            return f"the budget of {limits.calls:g} calls is spent"
+            return f"the budget of {limits.calls:g} calls {self._what}"
         if limits.tokens is not None and self.tokens >= limits.tokens:
-            return f"the budget of {limits.tokens:,.0f} tokens is spent: {self.tokens:,}"
+            return f"the budget of {limits.tokens:,.0f} tokens {self._what}: {self.tokens:,}"
         if limits.usd is not None and self.usd >= limits.usd:
-            return f"the budget of {limits.usd:g} usd is spent: {self.usd:.4f}"
+            return f"the budget of {limits.usd:g} usd {self._what}: {self.usd:.4f}"
         if limits.minutes is not None and self._clock.now() - self._begun >= timedelta(minutes=limits.minutes):
             return f"the budget of {limits.minutes:g} min is spent"
         return ""

@@ -7,12 +7,15 @@ from collections.abc import Callable, Hashable, Iterable
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_agenteval.contracts import Agent, Call
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.pipeline.heard import Heard
 from pytest_agenteval.pipeline.tries import Tries
+
+if TYPE_CHECKING:
+    from pytest_agenteval.pipeline.loop import LoopThread
 
 Source = tuple[Hashable, Hashable]
 """Where an agent comes from, and which of its instances it is: an item is given the agent of its own source."""
@@ -32,7 +35,8 @@ class Order:
     """A trial to be made: what is asked, and in time what came of it.
 
     ``source`` is None where the agent is known no sooner than its item. ``refused`` says why no call was made,
-    ``trouble`` is what kept a trial from being made or written down. ``ends`` is when the try under way is given up.
+    ``trouble`` is what kept a trial from being made or written down. ``ends`` is when the try under way is given up,
+    ``loop`` where an async agent is called for it.
     """
 
     id: str
@@ -46,6 +50,7 @@ class Order:
     is_ahead: bool = False
     tries: Tries | None = None
     ends: float | None = None
+    loop: LoopThread | None = None
     trial: Trial | None = None
     trouble: Exception | None = None
     refused: str = ""

@@ -22,6 +22,7 @@ INCONCLUSIVE = 11
 INTEGRITY = 12
 NOT_READY = 13
 REVIEW_DUE = 14
+TERMINATED = 143
 
 PRECEDENCE = (
     INTERNAL_ERROR,
@@ -38,6 +39,19 @@ PRECEDENCE = (
 )
 """Of several codes at once the first of these stands."""
 
+CUT_OFF = frozenset({INTERRUPTED, TERMINATED, INTERNAL_ERROR, INTEGRITY})
+"""pytest's own code where a session did not come to its end: nothing is judged, and the run can go on."""
+
+_OWN = {
+    TESTS_FAILED: "tests failed",
+    INTERRUPTED: "interrupted, or not all could be collected: gate not judged",
+    TERMINATED: "ended by SIGTERM: gate not judged",
+    INTERNAL_ERROR: "internal error: gate not judged",
+    USAGE: "pytest was called wrongly",
+    NOTHING_COLLECTED: "no test was collected",
+    MAX_WARNINGS: "more warnings than --max-warnings allows",
+}
+
 _RED = {Outcome.REGRESSED, Outcome.BELOW_FLOOR, Outcome.NO_BASELINE, Outcome.LOOSENED}
 _WARNS_IN_A_MERGE = {Reason.TOO_FEW, Reason.FLOOR, Reason.NOT_CONFIRMED}
 
@@ -52,6 +66,15 @@ def code_of(verdict: Verdict, mode: GateMode) -> int:
     if verdict.outcome is Outcome.PASS:
         return OK
     return OK if mode == "merge" and verdict.reason in _WARNS_IN_A_MERGE else INCONCLUSIVE
+
+
+def own_words(code: int) -> str:
+    """What pytest's own exit code says.
+
+    >>> own_words(1)
+    'tests failed'
+    """
+    return _OWN.get(code, "the exit code was set by another plug-in")
 
 
 def standing(codes: Iterable[int]) -> int:

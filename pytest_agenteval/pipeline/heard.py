@@ -7,6 +7,8 @@ from contextvars import ContextVar
 _MOST = 1_000_000
 """Characters kept of one call."""
 
+_ORDER = ("stdout", "stderr", "log")
+
 
 class Heard:
     """What one call wrote, by where it wrote: ``stdout``, ``stderr`` or ``log``."""
@@ -26,11 +28,12 @@ class Heard:
                 self._parts.append((where, f"\n… cut after {_MOST:,} characters\n"))
 
     def sections(self) -> list[tuple[str, str]]:
-        """Where it was written, and all of it, in the order in which it began."""
+        """Where it was written, and all of it, as pytest tells it: the log last, without its last line's end."""
         joined: dict[str, list[str]] = {}
         for where, text in self._parts:
             joined.setdefault(where, []).append(text)
-        return [(where, "".join(texts)) for where, texts in joined.items()]
+        whole = [(where, "".join(joined[where])) for where in _ORDER if where in joined]
+        return [(where, text.strip() if where == "log" else text) for where, text in whole]
 
 
 HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)

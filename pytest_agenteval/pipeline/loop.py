@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Coroutine, Hashable, Iterable
+from collections.abc import Callable, Coroutine, Hashable
 from contextvars import Context
 from functools import partial
 from typing import Any, TypeVar
@@ -45,13 +45,16 @@ class LoopThread:
 
         return asyncio.run_coroutine_threadsafe(wait(), self._loop).result()
 
-    def cancel(self, names: Iterable[Hashable]) -> None:
-        """Cancel the tasks of these names."""
+    def cancel(self, name: Hashable, ended: Callable[[], None]) -> None:
+        """Cancel the task of that name, and tell on the loop when it has ended; it may never have begun."""
 
         def cancel() -> None:
-            for name in names:
-                if name in self._tasks:
-                    self._tasks[name].cancel()
+            task = self._tasks.get(name)
+            if task is not None:
+                task.add_done_callback(lambda _: ended())
+                task.cancel()
+            else:
+                ended()
 
         with contextlib.suppress(RuntimeError):  # it is closed
             self._loop.call_soon_threadsafe(cancel)

@@ -41,10 +41,12 @@ class Rates:
 
 
 class _Window:
-    """What was counted in the last minute."""
+    """What was counted in the last minute, or in the span that holds one where a minute does not."""
 
     def __init__(self, limit: float | None) -> None:
-        self.limit = limit
+        # A part of a minute's limit may be less than one: then one in so many minutes.
+        self.limit = None if limit is None else max(limit, 1.0)
+        self._span = _MINUTE if limit is None else _MINUTE * max(1 / limit, 1.0)
         self._events: deque[tuple[float, float]] = deque()
         self._sum = 0.0
 
@@ -57,13 +59,11 @@ class _Window:
         """Seconds until there is room for ``more``; for 0, until there is any."""
         if self.limit is None:
             return 0.0
-        while self._events and self._events[0][0] <= now - _MINUTE:
+        while self._events and self._events[0][0] <= now - self._span:
             self._sum -= self._events.popleft()[1]
-        over = self._sum + more - self.limit
-        if over < 0 or (over == 0 and more):
-            return 0.0
+        over, free_at = self._sum + more - self.limit, now
         for at, amount in self._events:
-            over -= amount
             if over < 0 or (over == 0 and more):
-                return at + _MINUTE - now
-        return 0.0  # nothing is under way: one that is larger than the limit must begin some day
+                break
+            over, free_at = over - amount, at + self._span
+        return free_at - now

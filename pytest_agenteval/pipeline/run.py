@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from pytest_agenteval.pipeline.budget import Budget, Meter
 from pytest_agenteval.pipeline.clock import Clock, SystemClock
 from pytest_agenteval.pipeline.coming import Book, Coming, Order, Source, State
 from pytest_agenteval.pipeline.heard import HEARD
+from pytest_agenteval.pipeline.pace import Pace
 from pytest_agenteval.pipeline.rates import Rates
 from pytest_agenteval.pipeline.tries import CallLimits, Reach, Tries
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 _AHEAD = 4
 """Trials that nobody has asked for yet, for each call that may be under way."""
+
+_QUICK_NO_MORE = 0.02
+"""Seconds after which calls that were quick are taken to be so no more."""
 
 _GRACE = 1.0
 """Seconds that a call may go on when it is not wanted any more."""
@@ -69,6 +74,7 @@ class Engine:
         self._urgent: deque[Order] = deque()
         self._under_way: set[Order] = set()
         self._n_untaken = 0
+        self._pace = Pace()
         self._lock = threading.Lock()
         self._arrival = threading.Condition(self._lock)
         self._awaited: Order | None = None
@@ -152,7 +158,8 @@ class Engine:
 
     def _pump(self) -> None:
         """Begin what may begin."""
-        while len(self._under_way) < self._concurrency and not self._is_closed:
+        at_once = 1 if self._pace.is_quick else self._concurrency
+        while len(self._under_way) < at_once and not self._is_closed:
             if self._urgent:
                 order: Order | None = self._urgent.popleft()
             elif self._n_untaken < self._window:
@@ -169,12 +176,17 @@ class Engine:
         self._under_way.add(order)
         assert order.context is not None  # whoever lets an order begin has given it its agent
         if order.is_async:
-            self._on_loop().start(order, self._made_on_loop(order), order.context)
+            self._start_on_loop(order)
             return
         if self._n_threads < len(self._under_way):
             self._n_threads += 1
             threading.Thread(target=self._serve, name="agenteval-agent", daemon=True).start()
         self._inbox.put(order)
+
+    def _start_on_loop(self, order: Order) -> None:
+        assert order.context is not None  # it has begun
+        loop = order.loop = self._on_loop()
+        loop.start(order, self._made_on_loop(order, loop), order.context)
 
     def _is_taken(self, order: Order) -> None:
         if order.is_ahead:
@@ -187,8 +199,12 @@ class Engine:
     def _await(self, order: Order) -> None:
         self._awaited = order
         while order.state is not State.OVER:
-            self._arrival.wait(self._patience())
-            self._give_up_overdue()
+            if not self._pace.is_quick:
+                self._arrival.wait(self._patience())
+                self._give_up_overdue()
+            elif not self._arrival.wait(_QUICK_NO_MORE):
+                self._pace.forget()
+                self._pump()
         self._awaited = None
 
     def _patience(self) -> float:
@@ -209,27 +225,33 @@ class Engine:
                 self._end(order)
 
     def _leave_behind(self, order: Order) -> None:
-        if order.is_async:
-            self._loop = None  # an async agent that blocks holds up its loop: the others get a new one
-        else:
+        if not order.is_async:
             self._n_threads -= 1
+        elif order.loop is self._loop:
+            # An async agent that blocks holds up its loop: the others get a new one, those that wait on this one too.
+            self._loop = None
+            for other in self._under_way:
+                if other.loop is order.loop and other.tries is None and other.state is State.BEGUN:
+                    self._start_on_loop(other)
 
     def _let_go(self, orders: Sequence[Order]) -> None:
         """Cancel these, wait a little for those that cannot be cancelled, and forget what comes of them."""
         if not orders:
             return
-        if self._loop is not None:
-            self._loop.cancel(orders)
+        begun = [order for order in orders if order.state is State.BEGUN]
+        for order in begun:
+            order.state = State.OVER  # what comes of it now is not what the agent would have done
+            if order.loop is not None:
+                order.loop.cancel(order, partial(self._has_ended, order))
         until = monotonic() + _GRACE
         while self._under_way.intersection(orders) and (left := until - monotonic()) > 0:
-            self._awaited = None
             self._arrival.wait(min(left, 0.05))
         for order in self._under_way.intersection(orders):
-            self._leave_behind(order)
             self._under_way.discard(order)
+            self._leave_behind(order)
+        for order in begun:
             self._n_untaken -= order.is_ahead
-            order.is_ahead = False
-            order.state = State.OVER
+            order.reset()
 
     def _end(self, order: Order) -> None:
         order.state = State.OVER
@@ -255,7 +277,9 @@ class Engine:
             made = error
         return self._finish(order, made)
 
-    async def _made_on_loop(self, order: Order) -> None:
+    async def _made_on_loop(self, order: Order, loop: LoopThread) -> None:
+        if order.loop is not loop:
+            return  # it was held up, and another has begun it
         HEARD.set(order.heard)
         agent, seconds = order.agent, self._limits.seconds
         assert agent is not None  # it has begun
@@ -326,14 +350,24 @@ class Engine:
 
     def _finish(self, order: Order, made: Trial | Exception | None) -> bool:
         """Hand over what came of an order; False where nobody waits for it any more."""
+        if order.tries is not None:
+            self._pace.note(monotonic() - order.tries.begun)
         with self._lock:
             if order.state is not State.BEGUN:
-                return False
+                if order.is_async or order not in self._under_way:
+                    return False
+                self._under_way.discard(order)
+                return True  # it was let go, and its thread is free again
             order.state = State.KEPT
         self._keep(order, made)
         with self._lock:
             self._end(order)
         return True
+
+    def _has_ended(self, order: Order) -> None:
+        """A call on the loop that is not wanted any more has ended."""
+        with self._lock:
+            self._under_way.discard(order)
 
     def _keep(self, order: Order, made: Trial | Exception | None) -> None:
         if isinstance(made, Exception):
@@ -345,3 +379,4 @@ class Engine:
                 self._book.keep(order, made)
             except Exception as error:  # noqa: BLE001  # told to whoever asks for the trial
                 order.trouble = error
+                self._window = 0  # what cannot be written down is not called ahead any more

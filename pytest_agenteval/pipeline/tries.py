@@ -68,8 +68,10 @@ class Tries:
 
     def answered(self, trajectory: Trajectory) -> None:
         """The agent answered."""
-        if trajectory.seconds is None and self._agent.origin == "live":
-            trajectory = replace(trajectory, seconds=monotonic() - self.begun)
+        if self._agent.origin == "live" and (trajectory.seconds is None or trajectory.cached):
+            took = trajectory.seconds
+            # What an agent says now is not from our cache, whatever it says.
+            trajectory = replace(trajectory, seconds=monotonic() - self.begun if took is None else took, cached=False)
         self.trajectory = trajectory
 
     def failed(self, error: Exception) -> float | None:

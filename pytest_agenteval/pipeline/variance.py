@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_agenteval import stats
 from pytest_agenteval.model.estimate import CaseScores
+from pytest_agenteval.model.run import in_order
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.pipeline.aggregate import is_binary
@@ -86,14 +87,14 @@ class CaseRegression:
     q_value: float
 
 
-def attempts(trials: Iterable[Trial], metrics: Collection[str]) -> dict[str, dict[str, CaseScores]]:
+def attempts(trials: Sequence[Trial], metrics: Collection[str]) -> dict[str, dict[str, CaseScores]]:
     """By metric and case, the values that the attempts were given, whatever the metric's aggregate.
 
     Attempts without a value are left out. What stands for an answer is empty where the agent erred: nothing was
     there to be judged.
     """
     found: dict[str, dict[str, tuple[str, list[float], list[str]]]] = {metric: {} for metric in metrics}
-    for trial in sorted(trials, key=lambda trial: trial.key):
+    for trial in in_order(trials):
         answer, case = "" if trial.error else trial.answer_digest, trial.case.id
         for score in trial.scores:
             if score.metric in found and score.value is not None:

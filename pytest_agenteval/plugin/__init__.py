@@ -41,12 +41,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="MOST",
         help="stop calling when it is spent, judge what is there, exit 11: 5usd, 200k-tokens, 30min, 500-calls",
     )
+    group.addoption("--agent-eval-cache", action="store_true", help="answers of earlier runs stand for the same calls")
     group.addoption(
         "--agent-eval-gate",
         choices=("merge", "release"),
         default="merge",
         help="merge: stopped by a proven loss; release: needs proof that there is none",
     )
+    _add_options_of_the_run(group)
+
+
+def _add_options_of_the_run(group: pytest.OptionGroup) -> None:
+    """What it is kept as, what it is held to, and which part of it this session makes."""
     group.addoption("--agent-eval-record", action="store_true", help="write the trials to the suite's recordings/")
     group.addoption(
         "--agent-eval-base",
@@ -57,6 +63,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--agent-eval-partial",
         action="store_true",
         help="a part of a suite is meant: the asserts decide, nothing is judged",
+    )
+    group.addoption(
+        "--agent-eval-shard",
+        metavar="I/N",
+        help="run the I-th of N parts of the cases, for pytest-agenteval merge to judge; needs --agent-eval-run-id",
+    )
+    group.addoption(
+        "--agent-eval-resume",
+        nargs="?",
+        const="",
+        metavar="RUN",
+        help="go on with a run that was cut off (default: the latest): what it has is not called again",
     )
     group.addoption(
         "--agent-eval-run-id",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import pytest
 
 from pytest_agenteval.app.runs import Job
 from pytest_agenteval.app.trials import Coming, Trials
+from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.pipeline.coming import Source
 from pytest_agenteval.plugin.session import JOB_OF, PLAN
 from pytest_agenteval.plugin.sources import Sources
@@ -36,10 +37,11 @@ class Ahead:
         shares = items[0].config.stash[PLAN].shares if items else {}
         with_job = [(item, item.stash[JOB_OF]) for item in items if JOB_OF in item.stash]
         mine = [(item, job) for item, job in with_job if self._is_mine(shares.get(item.nodeid, ""))]
-        if self._trials.replaces_the_fixture:
+        if self._trials.differ_by_suite:
             for item, job in mine:
                 if item in self._source_of:
-                    self._source_of[item] = (job.suite, self._source_of[item][1])
+                    origin, instance = self._source_of[item]
+                    self._source_of[item] = ((job.suite, origin), instance)
         self._left.update((job.suite, job.attempt) for _, job in mine if job.cap)
         self._trials.expect(Coming(job=job, source=self._source_of.get(item)) for item, job in mine)
 
@@ -70,6 +72,10 @@ class Ahead:
             for definition in getattr(item, "_fixtureinfo").name2fixturedefs.get(name, ())[-1:]:  # noqa: B009  # private
                 if definition.scope != "function":
                     definition.addfinalizer(end)
+
+    def count(self, trials: Iterable[Trial]) -> None:
+        """Count what other processes of the run have spent on these."""
+        self._trials.count(trials)
 
     def over(self, job: Job) -> None:
         """The item of the job is over."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_agenteval.app.base import Base
 from pytest_agenteval.app.judging import Cause, Judged, judge_run, seal
 from pytest_agenteval.app.recording import record
 from pytest_agenteval.app.registry import Registry
 from pytest_agenteval.app.runs import Plan, RunOptions, run_folder
-from pytest_agenteval.app.verdictfile import with_audit_looked_at, write_verdict
+from pytest_agenteval.app.verdictfile import conclude
 from pytest_agenteval.app.workspace import Workspace
-from pytest_agenteval.errors import AgentEvalError
 from pytest_agenteval.model.codec import decode
 from pytest_agenteval.model.run import FinishedRun, Run
 from pytest_agenteval.model.trial import Trial, TrialKey
@@ -26,20 +25,12 @@ from pytest_agenteval.pipeline.clock import Clock
 from pytest_agenteval.plugin import distribution, terminal, verdictreports
 from pytest_agenteval.plugin.adaptive import REPEATS
 from pytest_agenteval.plugin.session import PLAN
+from pytest_agenteval.plugin.termination import Terminated
 
-_COLORS = {"agent error": {"red": True}, "infrastructure error": {"yellow": True}}
+if TYPE_CHECKING:
+    from pytest_agenteval.app.base import Base
 
-_OWN = {
-    exits.TESTS_FAILED: "tests failed",
-    exits.INTERRUPTED: "interrupted, or not all could be collected: nothing is judged",
-    exits.INTERNAL_ERROR: "internal error: nothing is judged",
-    exits.USAGE: "pytest was called wrongly",
-    exits.NOTHING_COLLECTED: "no test was collected",
-    exits.MAX_WARNINGS: "more warnings than --max-warnings allows",
-}
-"""pytest's own exit codes, in words."""
-
-_FOREIGN = "the exit code was set by another plug-in"
+_COLORS = {"agent error": {"red": True}, "infrastructure error": {"yellow": True}, "not called": {"yellow": True}}
 
 
 class Controller:
@@ -58,13 +49,18 @@ class Controller:
     ) -> None:
         self._config, self._run, self._workspace = config, run, workspace
         self._registry, self._options, self._clock, self._base = registry, options, clock, base
+        self._by_base = base is not None
         self._excused: set[str] = set()
+        self._refused: Counter[str] = Counter()
         self._published: Plan | None = None
         self._trials: dict[TrialKey, Trial] = {}
         self._second: dict[TrialKey, Trial] = {}
         self._judged: Judged | None = None
+        self._judged_at: tuple[tuple[int, int, int], Judged] | None = None
         self._exit_code = 0
         self._collected_badly = self._stopped_by_failures = False
+        self._is_interrupted = self._is_terminated = False
+        self._troubles: list[Cause] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -78,8 +74,16 @@ class Controller:
         self._collected_badly |= report.failed
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Remember that -x or --maxfail stopped xdist, which ends with 2 then, where pytest alone ends with 1."""
+        """Remember who ended it: -x or --maxfail stops xdist with 2, where pytest alone ends with 1."""
         self._stopped_by_failures |= str(excinfo.value).startswith("stopping after ")
+        self._is_interrupted = not isinstance(excinfo.value, pytest.exit.Exception | pytest.Session.Interrupted)
+        self._is_terminated = isinstance(excinfo.value, Terminated)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401  # xdist's own type
+        """Remember what a worker could not write."""
+        if text := distribution.trouble_of(node):
+            self._troubles.append(Cause(code=exits.INTEGRITY, text=text))
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -89,9 +93,12 @@ class Controller:
             failed_last.lastfailed[report.nodeid] = True  # skipped for pytest, but --lf shall repeat it
         if self._is_excused(report):
             self._excused.add(self._test_of(report))
+        self.refuse(report)
         data = getattr(report, "agenteval", None)
         if data is not None:
-            _join(self._trials, data if isinstance(data, Trial) else decode(Trial, data))  # JSON from a worker
+            if not isinstance(data, Trial):  # JSON from a worker
+                data = report.agenteval = decode(Trial, data)  # type: ignore[attr-defined]  # ours
+            _join(self._trials, data)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
@@ -123,6 +130,9 @@ class Controller:
         self._conclude(judged, own)
         session.exitstatus = self._exit_code
         session.testscollected += len(judged.verdicts)  # the terminal counts its percentages against this
+        self._publish(judged)
+
+    def _publish(self, judged: Judged) -> None:
         verdictreports.publish(self._config, judged, self._workspace, self._options)
         self._registry.observe("agenteval_run_judged", run=judged.finished.run, verdicts=judged.verdicts)
 
@@ -133,6 +143,8 @@ class Controller:
             own = exits.TESTS_FAILED
         if own == exits.INTERRUPTED and self._stopped_by_failures:
             return exits.TESTS_FAILED
+        if own == exits.INTERRUPTED and self._is_terminated:
+            return exits.TERMINATED
         excused = self._config.getoption("continue_on_collection_errors", False)
         return exits.INTERRUPTED if own == exits.TESTS_FAILED and self._collected_badly and not excused else own
 
@@ -143,18 +155,30 @@ class Controller:
         except Exception:  # noqa: BLE001  # the end of the session meets it again, and tells it
             return {}
 
+    def refuse(self, report: pytest.TestReport) -> None:
+        """Remember it if no trial was made for the report's item, since the budget is spent."""
+        refusal = getattr(report, "agenteval_refusal", None)
+        if refusal is not None:
+            self._refused[refusal] += 1
+
     def take_again(self, trial: Trial) -> None:
         """Take a trial of the second look."""
         _join(self._second, trial)
 
     def _judged_now(self) -> Judged:
+        """What the trials so far come to; judged once where nothing has come since."""
+        seen = (len(self._trials), len(self._second), len(self._excused))
+        if self._judged_at is None or self._judged_at[0] != seen:
+            self._judged_at = (seen, self._judged_anew())
+        judged = self._judged_at[1]
+        run = replace(judged.finished.run, ended=self._clock.now())
+        return replace(judged, finished=replace(judged.finished, run=run))
+
+    def _judged_anew(self) -> Judged:
         repeats = self._config.stash.get(REPEATS, None)
         if repeats is None:
             return self.judged_by(self.plan or Plan(), list(self._trials.values()))
-        unneeded = [key for key in sorted(self._trials) if not repeats.settled.needs(key)]
-        counting = [self._trials[key] for key in self._trials.keys() - set(unneeded)]
-        judged = self.judged_by(repeats.applied(), counting)
-        return replace(judged, finished=replace(judged.finished, unneeded=[self._trials[key] for key in unneeded]))
+        return repeats.judged()
 
     @property
     def plan(self) -> Plan | None:
@@ -189,7 +213,7 @@ class Controller:
 
     def _is_excused(self, report: pytest.TestReport) -> bool:
         """Whether an agent's item need not pass: it is expected to fail, or skipped by something else than us."""
-        if self._base is None or not (report.skipped or hasattr(report, "wasxfail")):
+        if not self._by_base or not (report.skipped or hasattr(report, "wasxfail")):
             return False
         plan, repeats = self.plan or Plan(), self._config.stash.get(REPEATS, None)
         if getattr(report, "agenteval_kind", None) is not None or report.nodeid not in plan.shares:
@@ -209,21 +233,24 @@ class Controller:
 
     def _judge(self, own: int) -> Judged:
         judged = self._judged_now()
-        if own in (exits.INTERRUPTED, exits.INTERNAL_ERROR):
-            judged = replace(judged, verdicts=(), causes=())
-        return replace(judged, causes=(*judged.causes, *self._write(judged)))
+        if own in exits.CUT_OFF or self._troubles:  # not sealed either: it can go on
+            return replace(judged, verdicts=(), causes=tuple(self._troubles))
+        return replace(judged, causes=(*judged.causes, *self._write(judged))).without(self._refused)
 
     def _conclude(self, judged: Judged, own: int) -> None:
-        """Join pytest's own code to the causes, and write the verdict; what cannot be written is one more."""
+        """Join pytest's own code to the causes, and write what is left of the run."""
         if own not in (exits.OK, *(cause.code for cause in judged.causes)):
-            judged = replace(judged, causes=(*judged.causes, Cause(code=own, text=_OWN.get(own, _FOREIGN))))
-        self._judged = judged = with_audit_looked_at(judged, self._workspace)
-        self._exit_code = judged.code
-        try:
-            write_verdict(judged, self._exit_code, self._options.gate, self._workspace)
-        except AgentEvalError as error:
-            self._judged = replace(judged, causes=(*judged.causes, Cause(code=exits.INTEGRITY, text=str(error))))
-            self._exit_code = self._judged.code
+            judged = replace(judged, causes=(*judged.causes, Cause(code=own, text=self._words(own))))
+        self._judged = self._left(judged)
+        self._exit_code = self._judged.code
+
+    def _words(self, own: int) -> str:
+        if own not in exits.CUT_OFF or not self._is_interrupted:
+            return exits.own_words(own)
+        return f"interrupted: gate not judged. Go on: pytest --agent-eval --agent-eval-resume {self._run.id}"
+
+    def _left(self, judged: Judged) -> Judged:
+        return conclude(judged, self._options.gate, self._workspace)
 
     def _write(self, judged: Judged) -> list[Cause]:
         causes = seal(judged, self._workspace)
@@ -234,7 +261,11 @@ class Controller:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print what was measured and what the gate says of it."""
         if self._judged is not None:
-            terminal.summarise(terminalreporter, self._judged, self._exit_code, self._workspace)
+            terminal.summarise(terminalreporter, self._judged, self._exit_code, self._details)
+
+    @property
+    def _details(self) -> str:
+        return f"details in {self._workspace.settings.work}/verdict.json"
 
 
 def _join(known: dict[TrialKey, Trial], trial: Trial) -> None:

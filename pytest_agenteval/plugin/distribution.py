@@ -16,6 +16,7 @@ from pytest_agenteval.model.codec import decode, encode
 from pytest_agenteval.store.files import write_atomically
 
 _RUN = "agenteval_run"
+_TROUBLE = "agenteval_trouble"
 _AHEAD = 2
 """Items that a worker has in hand while the next unit is sent to it; the same figure as xdist's."""
 
@@ -31,8 +32,14 @@ def distributes(config: pytest.Config) -> bool:
 
 
 def worker_name(config: pytest.Config) -> str:
-    """'gw0' in a worker, 'main' in a serial run: it names the process's own journal."""
+    """'gw0' in a worker, 'main' in a serial run."""
     return str(getattr(config, "workerinput", {}).get("workerid", "main"))
+
+
+def process_name(config: pytest.Config) -> str:
+    """The name of this process's files in the run's folder, which several shards of the run may share."""
+    shard = config.getoption("agent_eval_shard", None)
+    return f"{shard.replace('/', '-of-')}-{worker_name(config)}" if shard else worker_name(config)
 
 
 def n_processes(config: pytest.Config) -> int:
@@ -45,6 +52,17 @@ def run_id(config: pytest.Config) -> str | None:
     return getattr(config, "workerinput", {}).get(_RUN)
 
 
+def tell_trouble(config: pytest.Config, text: str) -> None:
+    """In a worker: tell the controller at the end that something could not be written."""
+    if is_worker(config):
+        config.workeroutput[_TROUBLE] = text  # type: ignore[attr-defined]  # xdist's
+
+
+def trouble_of(node: Any) -> str:  # noqa: ANN401  # xdist's own type
+    """At the controller: what the worker has told, or the empty text; one that crashed tells nothing."""
+    return str(getattr(node, "workeroutput", {}).get(_TROUBLE, ""))
+
+
 def start(config: pytest.Config, run: str, settings: Settings) -> None:
     """Register what the controller does for its workers."""
     config.pluginmanager.register(_Distributor(run, settings), "agenteval-distributor")
@@ -55,7 +73,7 @@ def publish(config: pytest.Config, settings: Settings, plan: Plan) -> None:
     run = run_id(config)
     if run is not None:
         text = json.dumps(encode(plan))
-        write_atomically(_plan_file(settings, run, worker_name(config)), text.encode("utf-8", "replace"))
+        write_atomically(_plan_file(settings, run, process_name(config)), text.encode("utf-8", "replace"))
 
 
 def published_plan(settings: Settings, run: str) -> Plan | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 import pytest
@@ -21,9 +22,12 @@ def listen(config: pytest.Config) -> None:
         stream = getattr(capture, name, None)
         # pytest puts one of these two in place of sys.stdout whenever it begins or ends to capture. There is no public
         # way to be asked: where a future pytest has none of them, what an agent prints is the running item's, as ever.
-        inner = getattr(stream, "syscapture", stream)
-        for attribute in ("tmpfile", "_old"):
-            _put_between(inner, attribute, where, config)
+        inner = getattr(stream, "syscapture", None)
+        if inner is not None:
+            _put_between(inner, "tmpfile", where, config)
+        elif stream is not None:
+            _split_itself(getattr(stream, "tmpfile", None), where, config)
+        _put_between(inner or stream, "_old", where, config)
     logs = config.pluginmanager.get_plugin("logging-plugin")
     handler = _LogOfCalls(getattr(logs, "formatter", None))
     logging.getLogger().addHandler(handler)
@@ -71,6 +75,24 @@ class _LogOfCalls(logging.Handler):
 
 def _is_of_no_call(_: logging.LogRecord) -> bool:
     return HEARD.get() is None
+
+
+def _split_itself(stream: Any, where: str, config: pytest.Config) -> None:  # noqa: ANN401  # private
+    """With ``--capture=sys`` pytest reads what it put in place, and insists on its kind."""
+    kind: Any = type(stream)
+    if not isinstance(stream, TextIOWrapper):
+        return
+
+    def write(self: Any, text: str) -> int:  # noqa: ANN401  # the same
+        heard = HEARD.get()
+        if heard is None:
+            return int(kind.write(self, text))
+        heard.write(where, text)
+        tee = getattr(self, "_other", None)  # of --capture=tee-sys
+        return len(text) if tee is None else int(tee.write(text))
+
+    stream.__class__ = type(kind.__name__, (kind,), {"write": write})
+    config.add_cleanup(lambda: setattr(stream, "__class__", kind))
 
 
 def _put_between(inner: Any, attribute: str, where: str, config: pytest.Config) -> None:  # noqa: ANN401  # private

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +17,7 @@ from pytest_agenteval.model.codec import encode
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.visible import one_line
 from pytest_agenteval.pipeline import exits
-from pytest_agenteval.plugin import distribution, hearing
+from pytest_agenteval.plugin import distribution, hearing, timeouts
 from pytest_agenteval.plugin.ahead import Ahead
 from pytest_agenteval.plugin.cases import JOB
 from pytest_agenteval.plugin.light import Light
@@ -25,7 +26,7 @@ from pytest_agenteval.plugin.session import JOB_OF
 from pytest_agenteval.store.redaction import SafeTrial
 
 _SAFE = pytest.StashKey[SafeTrial]()
-_NOT_CALLED = pytest.StashKey[bool]()
+_NOT_CALLED = pytest.StashKey[str]()
 
 KINDS = {"agent": "agent error", "infrastructure": "infrastructure error"}
 """How an item without an answer is shown, by the kind of its fault."""
@@ -43,6 +44,7 @@ class Items:
         self._knows_its_share = False
         self._light = Light(config, ahead, self._complete)
         config.pluginmanager.register(self._light, "agenteval-light")
+        config.pluginmanager.register(timeouts, "agenteval-timeouts")
         config.add_cleanup(trials.close)
 
     @pytest.fixture
@@ -56,9 +58,9 @@ class Items:
         return agenteval_job.case
 
     @pytest.fixture
-    def trial(self, agenteval_job: Job, agent: object) -> Trial:
+    def trial(self, request: pytest.FixtureRequest, agenteval_job: Job, agent: object) -> Trial:
         """The finished trial of the item: the agent has been called by the time the body runs."""
-        return self._asked(agenteval_job, agent)
+        return self._asked(request.node, agenteval_job, agent)
 
     @pytest.fixture
     def record_trial(self, agenteval_job: Job, agent: object) -> Callable[[object], Trial]:
@@ -69,6 +71,9 @@ class Items:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Tell what is to come; a worker of xdist learns its share with its first item."""
         hearing.listen(session.config)
+        # What is collected stays to the end: the collector, which pytest calls there, need not look at it any more.
+        gc.unfreeze()
+        gc.freeze()
         if not self._is_worker:
             self._ahead.expect(session.items)
 
@@ -125,14 +130,10 @@ class Items:
     @contextmanager
     def _evaluated(self, item: pytest.Function, job: Job) -> Generator[None]:
         """Around the body: the agent has answered before it, and what there is is scored after it."""
+        _forget(item)
         if "trial" in item.funcargs:
             self._ahead.begin(item, job)
-            try:
-                item.funcargs["trial"] = self._asked(job, item.funcargs["agent"])
-            except NotCalled as refusal:
-                item.stash[_NOT_CALLED] = True
-                reason = f"not called: {refusal}"
-                raise pytest.skip.Exception(reason, _use_item_location=True) from None
+            item.funcargs["trial"] = self._asked(item, job, item.funcargs["agent"])
         trial = self._trials.finished(job)
         if trial is not None:
             self._add_sections(item, job)
@@ -168,13 +169,19 @@ class Items:
             report.agenteval = encode(safe) if self._is_worker else safe  # type: ignore[attr-defined]  # ours
             if safe.error is not None and report.skipped:
                 report.agenteval_kind = KINDS[safe.error.kind]  # type: ignore[attr-defined]  # ours
-        elif report.when == "call" and item.stash.get(_NOT_CALLED, False):
+        elif report.skipped and _NOT_CALLED in item.stash:
             report.agenteval_kind = NOT_CALLED  # type: ignore[attr-defined]  # ours
+            report.agenteval_refusal = item.stash[_NOT_CALLED]  # type: ignore[attr-defined]  # ours
 
-    def _asked(self, job: Job, agent: object) -> Trial:
+    def _asked(self, item: pytest.Item, job: Job, agent: object) -> Trial:
         """The trial; where nothing can be written the run ends: what is paid for must not be lost."""
         try:
-            return self._trials.trial(job, agent)
+            with timeouts.clock_held(item):
+                return self._trials.trial(job, agent)
+        except NotCalled as refusal:
+            item.stash[_NOT_CALLED] = str(refusal)
+            reason = f"not called: {refusal}"
+            raise pytest.skip.Exception(reason, _use_item_location=True) from None
         except IntegrityError as error:
             pytest.exit(str(error), returncode=exits.INTEGRITY)
 
@@ -190,6 +197,14 @@ class _StandIn:
     def __call__(self, *_: object, **__: object) -> object:
         message = "this test calls its agent itself: --agent-eval-agent and replay cannot stand in. Leave it out by -k"
         raise AgentTargetError(message)
+
+
+def _forget(item: pytest.Item) -> None:
+    """Forget what came of an item that runs once more: in a second look, or by a plug-in that reruns."""
+    if _SAFE in item.stash:
+        del item.stash[_SAFE]
+    if _NOT_CALLED in item.stash:
+        del item.stash[_NOT_CALLED]
 
 
 def _end_without_answer(safe: SafeTrial) -> None:

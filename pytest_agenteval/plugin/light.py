@@ -8,7 +8,7 @@ look at the phases make all items run by pytest's own protocol, and so does what
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -16,12 +16,15 @@ import pytest
 from pytest_agenteval.pipeline.heard import HEARD, Heard
 from pytest_agenteval.plugin.ahead import Ahead
 from pytest_agenteval.plugin.cases import JOB
-from pytest_agenteval.plugin.session import JOB_OF
+from pytest_agenteval.plugin.session import JOB_OF, PLAN
 
 _PHASES = ("pytest_runtest_setup", "pytest_runtest_call", "pytest_runtest_teardown", "pytest_runtest_makereport")
 _OPTIONS = ("usepdb", "trace", "setuponly", "setupshow", "setupplan", "log_cli_level", "log_file", "log_level")
 _SETTINGS = ("log_cli", "log_cli_level", "log_file", "log_level")
 _MARKS = frozenset({"agent_cases", "usefixtures", "parametrize"})
+_HARMLESS = ("_pytest.", "pytest_agenteval.", "_hypothesis_pytestplugin")
+"""pytest itself, ourselves, and Hypothesis, whose plug-in looks at its own tests alone, of which none is light."""
+
 _CURRENT = "PYTEST_CURRENT_TEST"
 
 
@@ -34,6 +37,7 @@ class Light:
         self._config, self._ahead, self._complete = config, ahead, complete
         self._before: pytest.Item | None = None
         self._is_allowed: bool | None = None
+        self._ends_are_heard = True
 
     def ran(self, item: pytest.Item) -> None:
         """Remember which item ran last."""
@@ -48,8 +52,9 @@ class Light:
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=where)
         os.environ[_CURRENT] = f"{item.nodeid} (call)".replace("\x00", "(null)")
         self._call(item)
-        done = pytest.CallInfo.from_call(lambda: None, "teardown")
-        hook.pytest_runtest_logreport(report=pytest.TestReport.from_item_and_call(item, done))
+        if self._ends_are_heard:
+            done = pytest.CallInfo.from_call(lambda: None, "teardown")
+            hook.pytest_runtest_logreport(report=pytest.TestReport.from_item_and_call(item, done))
         os.environ.pop(_CURRENT, None)
         hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=where)
         return True
@@ -59,10 +64,12 @@ class Light:
         before = self._before
         if before is None or before.parent is not item.parent or nextitem is None or nextitem.parent is not item.parent:
             return False
+        job = item.stash.get(JOB_OF, None)
         if self._is_allowed is None:
             self._is_allowed = _nobody_looks(self._config)
+            self._ends_are_heard = _ends_are_heard(self._config)
         # Of adaptive repeats, one is left out where it would be set up.
-        if not self._is_allowed or item.stash[JOB_OF].cap or self._ahead.shared_with(item) is None:
+        if not self._is_allowed or job is None or job.cap or self._ahead.shared_with(item) is None:
             return False
         return all(mark.name in _MARKS for mark in item.iter_markers())
 
@@ -102,8 +109,21 @@ def _heard(item: pytest.Item) -> Generator[None]:
 
 def _nobody_looks(config: pytest.Config) -> bool:
     """Whether only pytest's own plug-ins and ours take part in the phases of an item, and nothing is shown of them."""
-    if any(config.getoption(name, None) for name in _OPTIONS) or any(config.getini(name) for name in _SETTINGS):
+    settings = _SETTINGS if config.pluginmanager.has_plugin("logging-plugin") else ()
+    if any(config.getoption(name, None) for name in _OPTIONS) or any(config.getini(name) for name in settings):
         return False
-    looking = [impl.plugin for name in _PHASES for impl in getattr(config.hook, name).get_hookimpls()]
-    modules = (getattr(plugin, "__name__", None) or type(plugin).__module__ for plugin in looking)
-    return all(module.startswith(("_pytest.", "pytest_agenteval.")) for module in modules)
+    return all(module.startswith(_HARMLESS) for name in _PHASES for module in _listeners(config, name))
+
+
+def _ends_are_heard(config: pytest.Config) -> bool:
+    """Whether somebody waits for the report of a teardown: JUnit, adaptive repeats, or another plug-in."""
+    if config.getoption("xmlpath", None) or config.stash[PLAN].adaptive:
+        return True
+    return not all(module.startswith(_HARMLESS) for module in _listeners(config, "pytest_runtest_logreport"))
+
+
+def _listeners(config: pytest.Config, hook: str) -> Iterator[str]:
+    """The modules of the plug-ins that implement a hook."""
+    for implementation in getattr(config.hook, hook).get_hookimpls():
+        plugin = implementation.plugin
+        yield getattr(plugin, "__name__", None) or type(plugin).__module__

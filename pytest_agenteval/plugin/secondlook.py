@@ -12,7 +12,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_agenteval.model.codec import decode
-from pytest_agenteval.model.trial import Trial
+from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.model.visible import visible
 from pytest_agenteval.pipeline.words import counted
 from pytest_agenteval.plugin import distribution
@@ -25,6 +25,10 @@ Doubts = Mapping[str, frozenset[str]]
 class Judging(Protocol):
     """Who knows what is doubtful, and takes what is found."""
 
+    @property
+    def trials(self) -> Mapping[TrialKey, Trial]:
+        """Those of the first look."""
+
     def doubts(self) -> Doubts:
         """The cases to ask once more."""
 
@@ -33,6 +37,9 @@ class Judging(Protocol):
 
     def take_again(self, trial: Trial) -> None:
         """Take a trial of the second look."""
+
+    def refuse(self, report: pytest.TestReport) -> None:
+        """Remember it if no trial was made for the report's item, since the budget is spent."""
 
 
 def register(config: pytest.Config, judging: Judging, take_part: Callable[[], None]) -> None:
@@ -66,6 +73,11 @@ class SecondLook:
         """The cases to ask once more."""
         return self._judging.doubts()
 
+    def count_the_first(self) -> None:
+        """What the workers have spent on the first look is not there to be spent once more."""
+        ahead_of_items: Any = self._config.pluginmanager.get_plugin("agenteval-ahead")
+        ahead_of_items.count(self._judging.trials.values())
+
     def look(self, items: Sequence[pytest.Item], doubts: Doubts, tail: pytest.Item | None = None) -> None:
         """Ask these once more; what goes wrong leaves its case without a second value."""
         chosen = [item for item in items if self._is_due(item, doubts)]
@@ -77,6 +89,7 @@ class SecondLook:
             ahead = [*chosen[1:], tail] if chosen else []
             for item, following in zip_longest(chosen, ahead):
                 for report in runtestprotocol(item, log=False, nextitem=following):
+                    self._judging.refuse(report)
                     data = getattr(report, "agenteval", None)
                     if data is not None:
                         self._judging.take_again(data if isinstance(data, Trial) else decode(Trial, data))
@@ -163,6 +176,7 @@ class AtTheController:
         if doubts:
             counted_before, plan_before = session.testscollected, session.config.stash.get(PLAN, None)
             self._take_part()
+            self._second_look.count_the_first()
             with _quiet(session.config):
                 session.perform_collect()
             self._second_look.look(session.items, doubts)

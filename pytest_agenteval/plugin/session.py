@@ -20,11 +20,12 @@ from pytest_agenteval.app.runs import (
 from pytest_agenteval.app.trials import Trials
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.contracts import Metric
-from pytest_agenteval.errors import AgentEvalError, CaseError, SettingsError
+from pytest_agenteval.errors import AgentEvalError, CaseError, IntegrityError, SettingsError
 from pytest_agenteval.model.trial import TrialKey
 from pytest_agenteval.model.visible import visible
+from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.clock import SystemClock
-from pytest_agenteval.plugin import collect, distribution
+from pytest_agenteval.plugin import collect, dealing, distribution
 from pytest_agenteval.plugin.cases import JOB
 
 Roots = tuple[Path, Path]
@@ -32,6 +33,8 @@ Roots = tuple[Path, Path]
 
 JOB_OF = pytest.StashKey[Job]()
 PLAN = pytest.StashKey[Plan]()
+RESUMED = pytest.StashKey[str]()
+"""The id of the run that goes on, in the process that tells."""
 
 
 class Collector:
@@ -116,17 +119,32 @@ class Collector:
         }
         again = {job.suite for job in left.values()} - own
         plan = plan_of(left, partial=partial, problems=self._problems, looks_again=again)
+        if self._options.shard is not None:
+            plan = dealing.keep_own(self._config, items, left, plan, self._options.shard)
         if plan.problems:
             items[:] = []
+        plan = replace(plan, n_kept=self._trials.n_kept(left.values()))
         self._config.stash[PLAN] = plan
         distribution.publish(self._config, self._settings, plan)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """Around all items: before anything is judged, nothing is under way, and the journal is on the disk."""
+        try:
+            return (yield)
+        finally:
+            try:
+                self._trials.close()
+            except IntegrityError as error:
+                distribution.tell_trouble(self._config, str(error))
+                pytest.exit(str(error), returncode=exits.INTEGRITY)
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """Tell what the gate will be able to see in this run."""
         plan = self._config.stash.get(PLAN, None)
         if plan is None or self._config.option.collectonly or distribution.distributes(self._config):
             return []
-        return sight_lines(self._workspace, plan, self._options)
+        return [*resume_line(self._config, plan), *sight_lines(self._workspace, plan, self._options)]
 
     def _known_before(self, suites: set[str]) -> Iterator[str]:
         """What the end of the run would find to be wrong, and nobody should pay agent calls for."""
@@ -204,13 +222,21 @@ class SightAtTheController:
         if self._told or plan is None or reporter is None:
             return
         self._told = True
-        for line in sight_lines(self._workspace, plan, self._options):
+        for line in (*resume_line(self._config, plan), *sight_lines(self._workspace, plan, self._options)):
             reporter.ensure_newline()
             reporter.write_line(line)
 
 
+def resume_line(config: pytest.Config, plan: Plan) -> list[str]:
+    """How much of a run that goes on is done."""
+    run = config.stash.get(RESUMED, None)
+    return [] if run is None else [visible(f"resuming run {run}: {plan.n_kept} of {len(plan.planned)} done")]
+
+
 def sight_lines(workspace: Workspace, plan: Plan, options: RunOptions) -> list[str]:
-    """What the gate of each suite will be able to see."""
+    """What the gate of each suite will be able to see; a shard has none."""
+    if options.shard is not None:
+        return [dealing.shard_line(plan, options.shard)]
     from pytest_agenteval.app.sight import sights
 
     now = SystemClock().now()

@@ -41,8 +41,10 @@ class Needs:
 
 def needs_of(item: pytest.Function) -> Needs | None:
     """What the item needs, or None where it must be called in place: it needs state that is made for it alone."""
-    definitions: Mapping[str, Sequence[Any]] = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009  # private
-    names = [name for name in item.fixturenames if name not in OURS]
+    info = getattr(item, "_fixtureinfo")  # noqa: B009  # private
+    definitions: Mapping[str, Sequence[Any]] = info.name2fixturedefs
+    asked = {*info.argnames}  # a fixture's own request is not the item's
+    names = [name for name in item.fixturenames if name not in OURS and (name != "request" or name in asked)]
     if "trial" not in item.fixturenames or "agent" not in definitions:
         return None
     found = [(name, definitions[name][-1]) for name in names if name in definitions]
@@ -52,7 +54,9 @@ def needs_of(item: pytest.Function) -> Needs | None:
     scopes = {one.scope for _, one in found}
     nodes = tuple(kind for scope, kind in _NODES.items() if scope in scopes)
     own = [name for name in names if name not in definitions or definitions[name][-1].scope == "function"]
-    has_own = any(name not in definitions or not _is_parameter(definitions[name][-1]) for name in own)
+    has_own = "record_trial" in item.fixturenames or any(
+        name not in definitions or not _is_parameter(definitions[name][-1]) for name in own
+    )
     shared = None if has_own else tuple(name for name in names if name not in own)
     return Needs(origin=definitions["agent"][-1], params=tuple(params), nodes=nodes, shared=shared)
 
@@ -104,8 +108,8 @@ class Sources:
         if not isinstance(item, pytest.Function) or any(mark.name in _NOT_SURE_TO_RUN for mark in item.iter_markers()):
             return None
         needs = self.needs(item)
-        if needs is None:
-            return None
+        if needs is None or (pytest.Class in needs.nodes and item.getparent(pytest.Class) is None):
+            return None  # outside a class, what is of class scope is made for each item anew
         callspec = getattr(item, "callspec", None)
         params = tuple((name, callspec.indices.get(name)) for name in needs.params) if callspec else ()
         nodes = tuple((node, self._visits[node]) for kind in needs.nodes if (node := item.getparent(kind)) is not None)

@@ -8,18 +8,16 @@ import pytest
 
 from pytest_agenteval.app.judging import Judged, estimates_by_suite
 from pytest_agenteval.app.summary import Line, gate_lines, measured_lines
-from pytest_agenteval.app.workspace import Workspace
 
 
-def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int, workspace: Workspace) -> None:
-    """Print the section *agent evaluation*."""
+def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int, details: str) -> None:
+    """Print the section *agent evaluation*, which ends with where the details are."""
     reporter.section("agent evaluation", sep="=")
     config = reporter.config
     verbose = config.get_verbosity() > 0
     asked = config.getoption("agent_eval_partial") or config.getoption("agent_eval_base")
     for suite, estimates in estimates_by_suite(judged).items():
         _print(reporter, measured_lines(judged, suite, estimates, verbose=verbose))
-    details = f"details in {workspace.settings.work}/verdict.json"
     _print(reporter, gate_lines(judged, exit_code, details, may_be_partial=not asked))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_agenteval.errors import HistoryError
@@ -12,7 +12,8 @@ from pytest_agenteval.model.run import Run
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.verdict import Comparison
-from pytest_agenteval.pipeline.aggregate import Measured, measure
+from pytest_agenteval.pipeline.aggregate import Measured, measure, measured_of
+from pytest_agenteval.pipeline.tally import Tally
 from pytest_agenteval.pipeline.variance import attempts
 from pytest_agenteval.report.view import CaseChange
 from pytest_agenteval.store.history import History
@@ -47,8 +48,7 @@ class SuiteRun:
     def _measure(self, metric: str) -> Measured:
         spec, estimate = self.spec(metric), self.estimates[metric]
         if estimate.n_not_evaluated or spec.aggregate.startswith("pass_"):
-            trials = self.history.read(self.run.id).of_suite(self.suite)
-            return measure(self.suite, spec, trials, planned=self.run.planned(self.suite))
+            return measure(self.suite, spec, self._trials(), planned=self.run.planned(self.suite))
         cases = self._known(metric)
         slices = {tag: known for tag, ids in self._tags.items() if (known := ids.intersection(cases))}
         return Measured(suite=self.suite, spec=spec, estimate=estimate, cases=cases, slices=slices)
@@ -57,15 +57,19 @@ class SuiteRun:
         """The metric as it is measured without these cases."""
         if not cases:
             return self.measured(metric)
-        left = [trial for trial in self.history.read(self.run.id).of_suite(self.suite) if trial.case.id not in cases]
-        return measure(self.suite, self.spec(metric), left, planned=self.run.planned(self.suite))
+        tally = Tally.of(self._trials())
+        planned = self.run.planned(self.suite)
+        return measured_of(self.suite, self.spec(metric), tally, planned=planned, without=cases)
 
     def attempts(self, metric: str) -> Mapping[str, CaseScores]:
         """The value of each attempt by case, whatever the metric's aggregate."""
         if self.spec(metric).deterministic:
             return self._known(metric)
         # Of a judge it matters whether an attempt has an answer at all, which the index does not tell.
-        return attempts(self.history.read(self.run.id).of_suite(self.suite), [metric])[metric]
+        return attempts(self._trials(), [metric])[metric]
+
+    def _trials(self) -> Sequence[Trial]:
+        return self.history.open(self.run.id).of_suite(self.suite)
 
     def _known(self, metric: str) -> Mapping[str, CaseScores]:
         if not self._scores:
@@ -77,7 +81,7 @@ class SuiteRun:
         """The metric's values in the second look that the gate took; None where it took none."""
         if self.suite not in self.run.looked_again:
             return None
-        second = [trial for trial in self.history.read(self.run.id).second_look if trial.case.suite == self.suite]
+        second = [trial for trial in self.history.open(self.run.id).second_look if trial.case.suite == self.suite]
         return measure(self.suite, self.spec(metric), second, planned=self.run.planned(self.suite))
 
     def some(self, cases: Collection[str]) -> tuple[SuiteExcerpt, str]:

@@ -25,11 +25,16 @@ def is_worse(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.outcome in worse
 
 
+MOST_READ = 20
+"""Of the cases that fell or rose by a metric, those whose trials are read; a page shows fewer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseChange:
     """A case whose value fell or rose, with what was asked and what was answered on both sides.
 
-    Of several attempts, those are shown that make the change plainest. ``trial`` is the id of the new one.
+    Of several attempts, those are shown that make the change plainest. ``trial`` is the id of the new one. Trials are
+    read of the first ``MOST_READ`` cases that fell and that rose by a metric; of the others only the values are known.
     """
 
     case: str

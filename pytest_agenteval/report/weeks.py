@@ -26,7 +26,7 @@ from pytest_agenteval.report.drawn import (
 from pytest_agenteval.report.past import SuiteRun, by_case, case_changes
 from pytest_agenteval.report.repeats import repeats_of
 from pytest_agenteval.report.slices import slices_of
-from pytest_agenteval.report.view import CaseChange, MetricView, SuiteView, SystemChange, WeekReport
+from pytest_agenteval.report.view import MOST_READ, CaseChange, MetricView, SuiteView, SystemChange, WeekReport
 from pytest_agenteval.report.wording import as_week_verdict
 from pytest_agenteval.store.baselines import Baselines
 from pytest_agenteval.store.history import History
@@ -101,7 +101,8 @@ def _suite_view(drawn: Drawn, reference: Reference, verdicts: Verdicts, report_w
         case
         for verdict in judged
         if verdict.suite == drawn.suite and verdict.comparison
-        for case in (*verdict.comparison.lost, *verdict.comparison.won)
+        for cases in (verdict.comparison.lost, verdict.comparison.won)
+        for case in cases[:MOST_READ]
     }
     now, problem = this.some(moved)
     before, last_problem = last.some(moved) if last else (SuiteExcerpt(), "")

@@ -1,15 +1,19 @@
-"""What do the textbook distributions say? The only door to ``scipy.special``, with plain floats outside.
+"""What do the textbook distributions say? Plain floats in and out.
 
-Tails are asked for directly: 1 - cdf would lose them. ``scipy.special`` is imported by the first question that
-needs it: a run of pass/fail metrics is judged without it, and the import costs more than the judging.
+Tails are asked for directly: 1 - cdf would lose them. What a verdict needs (normal, t, beta, and with it the binomial)
+is plain Python: loading ``scipy.special`` costs more than the judging. The other questions load it when they are asked.
 """
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import accumulate
 from statistics import NormalDist
 
+from pytest_agenteval.stats.incomplete_beta import beta_log_odds, log_beta_cdf, share_of_odds
+
+_HALF = 0.5
 _NORMAL = NormalDist()
 
 
@@ -31,26 +35,34 @@ def normal_upper_tail(z: float) -> float:
     return 0.5 * math.erfc(z / math.sqrt(2.0))
 
 
+@lru_cache(maxsize=64)  # the metrics of a run have their number of cases in common
 def t_upper_quantile(tail: float, degrees: float) -> float:
     """Return t with P(T > t) = tail for Student's t.
 
     >>> round(t_upper_quantile(0.025, 10), 4)
     2.2281
     """
-    from scipy import special
-
-    return -float(special.stdtrit(degrees, tail))
+    if tail == _HALF:
+        return 0.0
+    if tail > _HALF:
+        return -t_upper_quantile(1.0 - tail, degrees)
+    return math.sqrt(degrees) * math.exp(-beta_log_odds(2.0 * tail, degrees / 2.0, 0.5) / 2.0)
 
 
 def t_lower_tail(statistic: float, degrees: float) -> float:
     """P(T <= statistic) for Student's t; the upper tail is that of -statistic.
 
+    degrees/(degrees + T²) is Beta(degrees/2, 1/2), and its odds are degrees/T².
+
     >>> t_lower_tail(0.0, 5)
     0.5
     """
-    from scipy import special
-
-    return float(special.stdtr(degrees, statistic))
+    if statistic == 0.0:
+        return _HALF
+    if statistic > 0.0:
+        return 1.0 - t_lower_tail(-statistic, degrees)
+    log_odds = math.log(degrees) - 2.0 * math.log(-statistic)
+    return _HALF * math.exp(log_beta_cdf(log_odds, degrees / 2.0, 0.5)[0])
 
 
 def binomial_rank(probability: float, n: int, p: float) -> int:
@@ -74,9 +86,9 @@ def beta_quantile(probability: float, a: float, b: float) -> float:
     >>> round(beta_quantile(0.5, 1.0, 1.0), 12)
     0.5
     """
-    from scipy import special
-
-    return float(special.betaincinv(a, b, probability))
+    if not 0.0 < probability < 1.0:
+        return float(probability >= 1.0)
+    return share_of_odds(beta_log_odds(probability, a, b))
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:
@@ -85,9 +97,9 @@ def beta_cdf(x: float, a: float, b: float) -> float:
     >>> round(beta_cdf(0.25, 1.0, 1.0), 12)
     0.25
     """
-    from scipy import special
-
-    return float(special.betainc(a, b, x))
+    if not 0.0 < x < 1.0:
+        return float(x >= 1.0)
+    return math.exp(log_beta_cdf(math.log(x) - math.log1p(-x), a, b)[0])
 
 
 def noncentral_t_cdf(statistic: float, degrees: float, shift: float) -> float:

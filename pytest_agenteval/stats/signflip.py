@@ -1,12 +1,10 @@
-"""Could the signs of the differences as well be others? The exact test, in a module of its own for numpy's sake."""
+"""Could the signs of the differences as well be others? Few are enumerated; for the draws of many numpy is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from pytest_agenteval.stats.checks import choice, finite_values
 from pytest_agenteval.stats.exact import whole_units
@@ -15,6 +13,7 @@ from pytest_agenteval.stats.paired import ALTERNATIVES, Alternative
 _ENUMERATED: Final = 12
 _DRAWS: Final = 9_999
 _CHUNK: Final = 1_000
+_TOWARD: Final[Mapping[str, Callable[[int], int]]] = {"less": operator.neg, "greater": operator.pos, "two-sided": abs}
 
 
 def sign_flip_pvalue(diffs: Sequence[float], alternative: Alternative = "less", *, seed: int = 0) -> float:
@@ -29,35 +28,32 @@ def sign_flip_pvalue(diffs: Sequence[float], alternative: Alternative = "less", 
     """
     choice(alternative, "alternative", ALTERNATIVES)
     # Sorted, so that the draws meet the same differences whatever the order of the records.
-    units = np.array(sorted(unit for unit in whole_units(finite_values(diffs, "diffs")) if unit), dtype=np.int64)
+    units = sorted(unit for unit in whole_units(finite_values(diffs, "diffs")) if unit)
     exact = len(units) <= _ENUMERATED
-    patterns = _all_flips(len(units)) if exact else _drawn_flips(len(units), seed)
-    observed, slack = int(units.sum()), len(units)
-    hits = draws = 0
-    for flips in patterns:
-        sums = observed - 2 * (flips @ units)
-        hits += int(np.count_nonzero(_as_extreme(sums, observed, slack, alternative)))
-        draws += len(flips)
-    return hits / draws if exact else (1 + hits) / (1 + draws)
+    sums = _all_sums(units) if exact else _drawn_sums(units, seed)
+    toward = _TOWARD[alternative]
+    limit = toward(sum(units)) - len(units)  # each unit may be off by rounding: ties count
+    hits = sum(toward(total) >= limit for total in sums)
+    return hits / len(sums) if exact else (1 + hits) / (1 + len(sums))
 
 
-def _as_extreme(sums: NDArray[np.int64], observed: int, slack: int, alternative: Alternative) -> NDArray[np.bool_]:
-    if alternative == "less":
-        return sums <= observed + slack
-    if alternative == "greater":
-        return sums >= observed - slack
-    return np.abs(sums) >= abs(observed) - slack
+def _all_sums(units: list[int]) -> list[int]:
+    sums = [0]
+    for unit in units:
+        sums = [total + signed for total in sums for signed in (unit, -unit)]
+    return sums
 
 
-def _all_flips(size: int) -> Iterator[NDArray[Any]]:
-    yield (np.arange(2**size)[:, None] >> np.arange(size)) & 1
+def _drawn_sums(units: list[int], seed: int) -> list[int]:
+    import numpy as np
 
-
-def _drawn_flips(size: int, seed: int) -> Iterator[NDArray[Any]]:
     # Raw bits of the generator: numpy keeps these stable over versions, not the methods above them.
-    source = np.random.PCG64(seed)
-    words = -(-size // 64)
+    source, changes = np.random.PCG64(seed), np.array(units, dtype=np.int64)
+    words = -(-len(units) // 64)
+    sums: list[int] = []
     for start in range(0, _DRAWS, _CHUNK):
         rows = min(_CHUNK, _DRAWS - start)
         raw = source.random_raw(rows * words).astype("<u8").view(np.uint8).reshape(rows, words * 8)
-        yield np.unpackbits(raw, axis=1, count=size)
+        flips = np.unpackbits(raw, axis=1, count=len(units))
+        sums += (changes.sum() - 2 * (flips @ changes)).tolist()
+    return sums

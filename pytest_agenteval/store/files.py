@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -61,7 +62,7 @@ def append_line(path: Path, text: str) -> None:
         handle = open_to_append(path)
         try:
             write_whole(handle, f"{text}\n".encode())
-            os.fsync(handle)
+            see_to_the_disk(handle, path)
         finally:
             os.close(handle)
 
@@ -82,6 +83,52 @@ def write_whole(handle: int, content: bytes) -> None:
     written = os.write(handle, content)
     while written < len(content):
         written += os.write(handle, content[written:])
+
+
+def see_to_the_disk(handle: int, path: Path) -> None:
+    """Have the system write what it still keeps in memory. Raises IntegrityError.
+
+    Never tried twice: after a failure the system takes what was lost for written, and a second call says all is well.
+    """
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        message = (
+            f"durability unknown for {path}: the system could not see it to the disk: {error.strerror or error}. "
+            "Look after the disk, and run again"
+        )
+        raise IntegrityError(message) from error
+
+
+def hold(handle: int) -> None:
+    """Hold the open file until it is closed, or its process is gone; on some network drives nothing can be held."""
+    with contextlib.suppress(OSError):
+        _try_lock(handle)
+
+
+def is_held(path: Path, wait: float) -> bool:
+    """Whether somebody still holds the file after ``wait`` seconds."""
+    deadline = time.monotonic() + wait
+    with refusals_of(path, "read"):
+        handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        try:
+            while not _try_lock(handle):
+                if time.monotonic() >= deadline:
+                    return True
+                time.sleep(_POLL_SECONDS)
+        finally:
+            os.close(handle)
+    return False
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Raise IntegrityError where no file could be made in the folder, or the folder not be made; makes nothing."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    with refusals_of(folder, "written"):
+        if not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{there} is no folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{there} may not be written")
 
 
 @contextlib.contextmanager
@@ -124,7 +171,7 @@ def safe_name(text: str) -> str:
 def gzipped(content: bytes) -> bytes:
     """The content compressed; the same bytes for the same content, whenever it is done."""
     packed = io.BytesIO()
-    with gzip.GzipFile(filename="", fileobj=packed, mode="wb", compresslevel=6, mtime=0) as stream:
+    with gzip.GzipFile(filename="", fileobj=packed, mode="wb", compresslevel=5, mtime=0) as stream:
         stream.write(content)
     return packed.getvalue()
 
@@ -150,21 +197,22 @@ def _put(path: Path, content: bytes, move: Callable[[Path, Path], object]) -> No
             handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
             try:
                 write_whole(handle, content)
-                os.fsync(handle)
+                see_to_the_disk(handle, path)
             finally:
                 os.close(handle)
             move(aside, path)
         finally:
             aside.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """See the names in the folder to the disk, where the system can."""
     if sys.platform == "win32":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        see_to_the_disk(handle, folder)
     finally:
         os.close(handle)
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, NewType, TypeVar
 from urllib.parse import quote
 
@@ -23,6 +24,10 @@ SafeTrial = NewType("SafeTrial", Trial)
 _T = TypeVar("_T", Case, Trajectory, Step, Fault, AgentIdentity, Score, Trial)
 
 _SECRET_NAMES: Final = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+
+_SHORT: Final = 100
+_REMEMBERED: Final = 2048
+"""Texts of at most so many characters, and how many of them."""
 
 # The first digit stands before the look behind it, so that the search leaps from digit to digit.
 _CARD: Final = re.compile(r"[2-6](?<![0-9.+-].)(?:[ -]?[0-9]){12,18}(?![0-9])")
@@ -88,13 +93,19 @@ class Redaction:
 
     def __init__(self, redactors: Sequence[Redactor]) -> None:
         self._redactors = tuple(redactors)
+        # Names, keys and reasons are the same in trial after trial.
+        self._short = lru_cache(maxsize=_REMEMBERED)(self._redacted)
 
     def text(self, text: str) -> str:
         """The text after all redactors. Halves of characters, which no file can hold, become U+FFFD."""
+        clean = self._short(text) if len(text) <= _SHORT else self._redacted(text)
+        return text if clean == text else clean  # what is remembered is an equal text, not the same
+
+    def _redacted(self, text: str) -> str:
         clean = text if text.isascii() else _encodable(text)
         for redactor in self._redactors:
             clean = redactor(clean)
-        return text if clean == text else clean
+        return clean
 
     def value(self, value: JSON) -> JSON:
         """The JSON value with all its texts redacted, keys of objects too."""
@@ -102,9 +113,9 @@ class Redaction:
             return self.text(value)
         if value is None or type(value) in (bool, int, float):
             return value  # before the abstract types, which are slow to ask
-        if isinstance(value, dict | Mapping):
+        if isinstance(value, (dict, Mapping)):  # no union, which would be made at each call
             return self._mapping(value)
-        if isinstance(value, list | Sequence):
+        if isinstance(value, (list, Sequence)):
             items = [self.value(item) for item in value]
             return value if all(map(_same, items, value)) else items
         return value

@@ -34,6 +34,9 @@ class Ticking:
     def sleep(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
 
+    async def pause(self, seconds: float) -> None:
+        self.sleep(seconds)
+
 
 CLOCK = Ticking()
 

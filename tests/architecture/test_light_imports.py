@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.quiet import QUIET
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,7 +41,7 @@ def modules_of_a_session(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     (project / "conftest.py").write_text(UNRELATED_CONFTEST)
     (project / "test_sum.py").write_text("def test_sum():\n    assert 1 + 1 == 2\n")
     # Hypothesis's own plugin loads all of Hypothesis at the end of every run, and is not ours to judge.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest"]
+    command = [sys.executable, "-m", "pytest", "-q", *QUIET]
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     plugged, modules = json.loads((project / "loaded.json").read_text())
     assert plugged, "the plugin is not installed in this environment. Run: make test"
@@ -62,3 +64,10 @@ def test_a_session_without_agent_cases_enters_no_room_but_the_plugin(modules_of_
     rooms = {parts[1] for parts in ours}
     assert "plugin" in rooms
     assert rooms <= {"plugin", "errors"}
+
+
+def test_the_weeks_of_a_history_are_told_without_anything_heavy(tmp_path: Path) -> None:
+    asked = "from pytest_agenteval.cli import main; main(['--root', sys.argv[1], 'history', 'weeks'])"
+    source = f"import json, sys\n{asked}\nprint(json.dumps(sorted(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", source, tmp_path], check=True, capture_output=True, text=True)
+    assert not {*HEAVY, "pluggy"} & set(json.loads(answer.stdout))

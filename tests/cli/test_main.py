@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from pytest_agenteval.app.workspace import Workspace
 from pytest_agenteval.cli import main
 from pytest_agenteval.store.casefiles import read_cases
-from tests.app.projects import cases, gate, project, run, write
+from tests.app.projects import CLOCK, cases, gate, project, run, write
 
 Output = pytest.CaptureFixture[str]
 EVERY_COMMAND = (
@@ -21,6 +22,7 @@ EVERY_COMMAND = (
     ("baseline", "list"),
     ("report",),
     ("history", "list"),
+    ("history", "weeks"),
 )
 
 
@@ -116,6 +118,18 @@ def test_history_list_tells_what_each_run_was(workspace: Workspace, capsys: Outp
     assert lines[2].endswith("live  (candidate gpt)")
     assert lines[3].startswith("not read: ")
     assert "run-torn.jsonl.gz" in lines[3]
+
+
+def test_history_weeks_tells_each_value_and_what_moved(workspace: Workspace, capsys: Output) -> None:
+    run(workspace, cases(4, 2), lambda _: "yes", repeats=2, started=CLOCK.now() + timedelta(weeks=1))
+    assert ask(workspace, "history", "weeks", "--metric", "success") == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["suite", "week", "metric", "value", "change", "better", "worse", "of"],
+        ["refunds", "2026-W48", "success", "0.6667"],
+        ["refunds", "2026-W49", "success", "1.0000", "+0.3333", "2", "0", "6"],
+    ]
+    assert ask(workspace, "history", "weeks", "--suite", "none") == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_history_import_takes_recordings_in(workspace: Workspace, tmp_path: Path, capsys: Output) -> None:

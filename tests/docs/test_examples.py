@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import PAGES, ROOT, Block, blocks, differences
+from tests.quiet import QUIET
 
 COMMANDS = {
     "pytest": ["-m", "pytest"],
@@ -31,6 +32,8 @@ def run(command: str, folder: Path) -> tuple[int, list[str]]:
     words = words[len(given) :]
     kept = {name: value for name, value in os.environ.items() if name not in {"CI", "PYTEST_ADDOPTS"}}
     plain = {"COLUMNS": "100", "NO_COLOR": "1"}
+    # A file that a page writes anew at once is no other to bytecode; and those plug-ins are slow to start.
+    plain |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": " ".join(QUIET)}
     done = subprocess.run(
         [sys.executable, *COMMANDS[words[0]], *words[1:]],
         cwd=folder,

@@ -130,7 +130,7 @@ def test_one_expected_call_may_stand_without_a_list() -> None:
 def test_malformed_calls_are_an_error_of_the_case(told: Any) -> None:
     score = score_trial(tool_calls(), trial(expect={"calls": told}, steps=calls("a")))
     assert score.value is None
-    assert "expect.calls of the case 'c1' must be a list of calls" in score.reason
+    assert "expect.calls must be a list of calls" in score.reason
 
 
 def test_the_score_shows_what_was_due_and_what_was_made() -> None:

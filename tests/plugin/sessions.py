@@ -17,20 +17,18 @@ import pytest_agenteval.app.approve
 import pytest_agenteval.app.capture
 import pytest_agenteval.app.sight
 import pytest_agenteval.cli.parser
+import pytest_agenteval.plugin.begin
 import pytest_agenteval.plugin.controller
 import pytest_agenteval.plugin.idle
 import pytest_agenteval.plugin.items
-import pytest_agenteval.plugin.begin
 import pytest_agenteval.plugin.session
 import pytest_agenteval.store.yamlcases  # noqa: F401
 from pytest_agenteval.cli import main
 from pytest_agenteval.metrics import built_in_metrics
+from tests.quiet import QUIET
 
 built_in_metrics()
 import_module("xdist.dsession")  # kept loaded as well; untyped
-
-QUIET = ("-p", "no:hypothesispytest", "-p", "no:randomly")
-"""Plug-ins that an inner session does without, for speed."""
 
 PYPROJECT = """
 [tool.pytest.ini_options]

@@ -86,8 +86,8 @@ def test_a_settled_suite_makes_no_further_calls(approved_both: Project) -> None:
     )
 
 
-def test_what_was_not_needed_is_skipped_with_the_reason_and_makes_nothing_partial(approved_both: Project) -> None:
-    session = approved_both.run("-rs")
+def test_what_was_not_needed_is_skipped_with_the_reason_and_makes_nothing_partial(approved: Project) -> None:
+    session = approved.run("-rs")
     told = rounds(session)
     session.result.assert_outcomes(skipped=told["saved"], passed=told["calls"] - told["saved"] + 2)
     why = f"not needed: the verdict of refunds was settled after {told['used']} of {CAP} attempts"
@@ -229,15 +229,15 @@ def test_cases_that_were_left_out_leave_a_suite_partial(approved: Project) -> No
     assert rounds(session)["saved"] == 0
 
 
-def test_a_trial_that_is_missing_for_another_reason_leaves_a_suite_partial(approved_both: Project) -> None:
-    cases(approved_both, body="pass")
-    source = (approved_both.root / "suites/refunds/test_refunds.py").read_text()
+def test_a_trial_that_is_missing_for_another_reason_leaves_a_suite_partial(approved: Project) -> None:
+    cases(approved, body="pass")
+    source = (approved.root / "suites/refunds/test_refunds.py").read_text()
     skipping = (
         "\n@pytest.fixture(autouse=True)\ndef weekday(request, agenteval_job):\n"
         "    if agenteval_job.key[1:] == ('c7', 1): pytest.skip('closed')\n"
     )
-    approved_both.put("suites/refunds/test_refunds.py", source + skipping)
-    session = approved_both.run()
+    approved.put("suites/refunds/test_refunds.py", source + skipping)
+    session = approved.run()
     assert session.verdict["partial"] == ["refunds"]
     assert rounds(session)["saved"] == 0
 
@@ -253,23 +253,23 @@ def test_two(trial): pass
 """
 
 
-def of_two_tests(both: Project, second: str) -> Session:
-    both.gate("success = { margin = 0.2 }")
-    both.agent(agent())
-    both.test(TWO_TESTS.replace("SECOND", second))
-    both.run("--agent-eval-repeats", "2", workers=0)
-    both.approve()
-    (both.root / "calls.txt").unlink()
-    return both.run()
+def of_two_tests(project: Project, second: str) -> Session:
+    project.gate("success = { margin = 0.2 }")
+    project.agent(agent())
+    project.test(TWO_TESTS.replace("SECOND", second))
+    project.run("--agent-eval-repeats", "2", workers=0)
+    project.approve()
+    (project.root / "calls.txt").unlink()
+    return project.run()
 
 
-def test_two_adaptive_tests_of_a_suite_go_round_by_round_up_to_the_larger_cap(both: Project) -> None:
-    session = of_two_tests(both, "'adaptive', max_repeats=5")
+def test_two_adaptive_tests_of_a_suite_go_round_by_round_up_to_the_larger_cap(project: Project) -> None:
+    session = of_two_tests(project, "'adaptive', max_repeats=5")
     told = rounds(session)
     assert told["cap"] == 5
-    assert told["calls"] == 30 * 3 + 10 * 5 + 10 * 2  # the ten shared cases have the attempts of both
+    assert told["calls"] == 30 * 3 + 10 * 5 + 10 * 2  # the ten shared cases have the attempts of project
     assert told["used"] < 5
-    assert len(calls(both)) == told["calls"] - told["saved"] < told["calls"]
+    assert len(calls(project)) == told["calls"] - told["saved"] < told["calls"]
 
 
 def test_a_fixed_test_beside_an_adaptive_one_makes_all_its_attempts(project: Project) -> None:

@@ -43,14 +43,14 @@ def shop(project: Project) -> Project:
     return with_base(project)
 
 
-def by_base(project: Project, *more: str) -> Session:
-    return project.run("--agent-eval-base", "main", *more)
+def by_base(project: Project, *more: str, workers: int | None = None) -> Session:
+    return project.run("--agent-eval-base", "main", *more, workers=workers)
 
 
-def test_a_change_that_leaves_its_bar_alone_is_green_and_tells_the_base(both: Project) -> None:
-    session = by_base(with_base(both))
+def test_a_change_that_leaves_its_bar_alone_is_green_and_tells_the_base(project: Project) -> None:
+    session = by_base(with_base(project))
     assert session.code == 0, session.text
-    assert session.verdict["base"] == git(both.root, "rev-parse", "main")
+    assert session.verdict["base"] == git(project.root, "rev-parse", "main")
     assert "loosenings" not in session.verdict or session.verdict["loosenings"] == []
 
 
@@ -143,8 +143,8 @@ def check(root: Path, *words: str) -> int:
     return main(["--root", str(root), "verdict", "check", *words])
 
 
-def test_a_conftest_cannot_take_away_the_base_that_was_typed(both: Project) -> None:
-    project = with_base(both)
+def test_a_conftest_cannot_take_away_the_base_that_was_typed(project: Project) -> None:
+    project = with_base(project)
     conftest(project, RED_SHOP)
     project.gate("success = { floor = 0.1 }")
     for words in (("--agent-eval-base", "main"), ("--agent-eval-base=main",)):
@@ -201,10 +201,12 @@ EXCUSING = {
 }
 
 
-@pytest.mark.parametrize("name", [*EXCUSING, "in the body"])
-def test_a_test_that_shares_its_trials_and_is_excused_is_red(name: str, both: Project) -> None:
+@pytest.mark.parametrize(
+    ("name", "workers"), [*((name, 0) for name in (*EXCUSING, "in the body")), ("xfail", 2), ("in the body", 2)]
+)
+def test_a_test_that_shares_its_trials_and_is_excused_is_red(name: str, workers: int, project: Project) -> None:
     file = "suites/refunds/test_refunds.py"
-    project = with_base(both)
+    with_base(project)
     git(project.root, "checkout", "-q", "main")
     # Its namesake may fail: that is no leave for the one in the class.
     tests = TESTS.replace("@agent", "@pytest.mark.xfail\n@agent")
@@ -216,7 +218,7 @@ def test_a_test_that_shares_its_trials_and_is_excused_is_red(name: str, both: Pr
     if name == "in the body":
         excused = ASSERTS.replace("assert ", "pytest.skip('x'); assert ")
     project.put(file, tests + excused)
-    session = by_base(project)
+    session = by_base(project, workers=workers)
     assert (session.code, session.verdicts.get("*/*")) == (10, "loosened"), session.text
     assert f"test {file}::TestAlso::test_it" in session.text
 

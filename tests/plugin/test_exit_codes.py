@@ -10,44 +10,54 @@ GOOD = [f"order {n}" for n in range(60)]
 
 
 @pytest.fixture
-def approved(both: Project) -> Project:
+def approved(project: Project) -> Project:
     """A suite of 60 cases that passes its gate."""
-    both.gate("success = { floor = 0.8, margin = 0.06 }")
-    both.cases(*GOOD)
-    both.run(workers=0)
-    assert both.approve() == 0
-    return both
+    return with_baseline(project)
 
 
-def test_a_pass_is_0(approved: Project) -> None:
-    session = approved.run()
+@pytest.fixture
+def approved_both(both: Project) -> Project:
+    """The same, in one process and in several."""
+    return with_baseline(both)
+
+
+def with_baseline(project: Project) -> Project:
+    project.gate("success = { floor = 0.8, margin = 0.06 }")
+    project.cases(*GOOD)
+    project.run(workers=0)
+    assert project.approve() == 0
+    return project
+
+
+def test_a_pass_is_0(approved_both: Project) -> None:
+    session = approved_both.run()
     assert (session.code, session.verdict["exit_code"], session.causes) == (0, 0, [])
 
 
-def test_a_failing_assert_is_1(approved: Project) -> None:
-    approved.cases(*GOOD, body="assert case.id != 'c7'")
-    session = approved.run()
+def test_a_failing_assert_is_1(approved_both: Project) -> None:
+    approved_both.cases(*GOOD, body="assert case.id != 'c7'")
+    session = approved_both.run()
     assert (session.code, session.verdict["exit_code"], session.causes) == (1, 1, [1])
 
 
-def test_an_ordinary_test_beside_agent_tests_keeps_its_outcome(approved: Project) -> None:
-    approved.put("test_plain.py", "def test_good(): pass\ndef test_bad(): assert 0\n")
-    session = approved.run()
+def test_an_ordinary_test_beside_agent_tests_keeps_its_outcome(approved_both: Project) -> None:
+    approved_both.put("test_plain.py", "def test_good(): pass\ndef test_bad(): assert 0\n")
+    session = approved_both.run()
     assert session.code == 1
     assert session.verdicts["refunds/success"] == "pass"
     session.result.assert_outcomes(passed=60 + 1 + 2, failed=1)
 
 
-def test_a_collection_error_is_2(approved: Project) -> None:
-    approved.put("test_broken.py", "import nothing_of_that_name\n")
-    session = approved.run()
+def test_a_collection_error_is_2(approved_both: Project) -> None:
+    approved_both.put("test_broken.py", "import nothing_of_that_name\n")
+    session = approved_both.run()
     assert (session.code, session.verdict["exit_code"], session.verdicts) == (2, 2, {})
 
 
-def test_an_unknown_setting_is_4_and_names_the_near_match(both: Project) -> None:
-    both.put("pyproject.toml", PYPROJECT + "agent_timout = 3\n")
-    both.cases("hello")
-    session = both.run()
+def test_an_unknown_setting_is_4_and_names_the_near_match(project: Project) -> None:
+    project.put("pyproject.toml", PYPROJECT + "agent_timout = 3\n")
+    project.cases("hello")
+    session = project.run()
     assert session.code == 4
     assert "did you mean 'agent_timeout'?" in session.text
 
@@ -61,13 +71,13 @@ def test_a_bad_case_file_is_4_and_named_with_its_line(both: Project) -> None:
     assert "'inptu'" in session.text
 
 
-def test_twin_ids_are_4_with_both_places(both: Project) -> None:
-    both.put("suites/refunds/cases/more.jsonl", '{"id": "Twin", "input": "x"}\n')
-    both.test(
+def test_twin_ids_are_4_with_both_places(project: Project) -> None:
+    project.put("suites/refunds/cases/more.jsonl", '{"id": "Twin", "input": "x"}\n')
+    project.test(
         "@agent_cases(load_cases('more.jsonl'))\ndef test_one(trial): pass\n"
         "@agent_cases(Case(id='twin', input='y'))\ndef test_two(trial): pass\n"
     )
-    session = both.run()
+    session = project.run()
     assert session.code == 4
     assert "more.jsonl:1" in session.text
     assert "test_refunds.py:" in session.text
@@ -80,24 +90,24 @@ def test_a_corrupt_baseline_is_4(approved: Project) -> None:
     assert "success.json" in session.text
 
 
-def test_a_gating_metric_that_nothing_measured_is_4(both: Project) -> None:
-    both.gate("tool_calls = { floor = 0.5 }")
-    both.cases("hello")
-    session = both.run()
+def test_a_gating_metric_that_nothing_measured_is_4(project: Project) -> None:
+    project.gate("tool_calls = { floor = 0.5 }")
+    project.cases("hello")
+    session = project.run()
     assert session.code == 4
     assert "refunds/tool_calls gates, but no test of this run measured it" in session.text
 
 
-def test_an_unknown_metric_is_4_and_names_the_near_match(both: Project) -> None:
-    both.cases("hello", metrics="['succes']")
-    session = both.run()
+def test_an_unknown_metric_is_4_and_names_the_near_match(project: Project) -> None:
+    project.cases("hello", metrics="['succes']")
+    session = project.run()
     assert session.code == 4
     assert "did you mean 'success'?" in session.text
 
 
-def test_zero_repeats_are_4(both: Project) -> None:
-    both.cases("hello")
-    assert both.run("--agent-eval-repeats", "0").code == 4
+def test_zero_repeats_are_4(project: Project) -> None:
+    project.cases("hello")
+    assert project.run("--agent-eval-repeats", "0").code == 4
 
 
 def test_nothing_collected_is_5(both: Project) -> None:
@@ -105,21 +115,21 @@ def test_nothing_collected_is_5(both: Project) -> None:
     assert (session.code, session.verdict["exit_code"]) == (5, 5)
 
 
-def test_ordinary_tests_alone_are_not_green(both: Project) -> None:
-    both.put("test_plain.py", "def test_good(): pass\n")
-    session = both.run()
+def test_ordinary_tests_alone_are_not_green(project: Project) -> None:
+    project.put("test_plain.py", "def test_good(): pass\n")
+    session = project.run()
     assert (session.code, session.causes) == (5, [5])
 
 
-def test_a_suite_in_which_nothing_gates_is_10(both: Project) -> None:
-    both.cases("hello")
-    session = both.run()
+def test_a_suite_in_which_nothing_gates_is_10(project: Project) -> None:
+    project.cases("hello")
+    session = project.run()
     assert (session.code, session.verdicts["refunds/*"]) == (10, "no_baseline")
 
 
-def test_a_regression_is_10(approved: Project) -> None:
-    approved.agent("import pytest\n@pytest.fixture\ndef agent():\n    return lambda text: 'no'\n")
-    session = approved.run()
+def test_a_regression_is_10(approved_both: Project) -> None:
+    approved_both.agent("import pytest\n@pytest.fixture\ndef agent():\n    return lambda text: 'no'\n")
+    session = approved_both.run()
     assert session.code == 10
     assert session.causes == [10]
 
@@ -130,8 +140,8 @@ def test_an_unapproved_loosening_is_10(approved: Project) -> None:
     assert (session.code, session.verdicts["refunds/success"]) == (10, "loosened")
 
 
-def test_a_part_of_a_suite_is_11_and_not_judged(approved: Project) -> None:
-    session = approved.run("-k", "c1")
+def test_a_part_of_a_suite_is_11_and_not_judged(approved_both: Project) -> None:
+    session = approved_both.run("-k", "c1")
     assert (session.code, session.verdict["exit_code"]) == (11, 11)
     assert set(session.verdicts.values()) == {"inconclusive:partial"}
 
@@ -157,13 +167,19 @@ def test_a_verdict_that_cannot_be_written_is_12(approved: Project) -> None:
     assert "verdict.json" in session.text
 
 
-def test_a_history_that_cannot_be_written_is_12(approved: Project) -> None:
+def test_a_history_that_cannot_be_written_is_12_before_any_call_and_leaves_no_earlier_verdict(
+    approved: Project,
+) -> None:
     for path in sorted((approved.root / "history").rglob("*"), reverse=True):
         path.unlink() if path.is_file() else path.rmdir()
     (approved.root / "history").rmdir()
     approved.put("history", "a file where a folder should be")
+    approved.agent("import os, pytest\n@pytest.fixture\ndef agent():\n    return lambda text: os.mkdir('called')\n")
     session = approved.run()
-    assert (session.code, session.verdict["exit_code"]) == (12, 12)
+    assert session.code == 12
+    assert "history is no folder" in session.text
+    assert not (approved.root / "called").exists()
+    assert not (approved.root / ".agenteval" / "verdict.json").exists()
 
 
 def test_a_journal_that_cannot_be_written_is_12(both: Project) -> None:
@@ -174,23 +190,23 @@ def test_a_journal_that_cannot_be_written_is_12(both: Project) -> None:
     assert "could not be made" in session.text
 
 
-def test_of_several_causes_the_gravest_stands_and_all_are_told(approved: Project) -> None:
-    approved.cases(*GOOD, body="assert case.id != 'c7'")
-    approved.agent("import pytest\n@pytest.fixture\ndef agent():\n    return lambda text: 'no'\n")
-    session = approved.run()
+def test_of_several_causes_the_gravest_stands_and_all_are_told(approved_both: Project) -> None:
+    approved_both.cases(*GOOD, body="assert case.id != 'c7'")
+    approved_both.agent("import pytest\n@pytest.fixture\ndef agent():\n    return lambda text: 'no'\n")
+    session = approved_both.run()
     assert (session.code, session.causes) == (10, [10, 1])
 
 
-def test_a_code_that_is_set_at_the_very_end_is_in_the_verdict_too(approved: Project) -> None:
+def test_a_code_that_is_set_at_the_very_end_is_in_the_verdict_too(approved_both: Project) -> None:
     """As --max-warnings does, which pytest 9 has."""
-    approved.agent(f"""{CONFTEST}
+    approved_both.agent(f"""{CONFTEST}
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session):
     yield
     if not hasattr(session.config, "workerinput"):
         session.exitstatus = 6
 """)
-    session = approved.run()
+    session = approved_both.run()
     assert (session.code, session.verdict["exit_code"], session.causes) == (6, 6, [6])
 
 
@@ -214,19 +230,19 @@ def test_an_exception_while_judging_is_12_and_told(project: Project, monkeypatch
     assert "the run could not be judged: ZeroDivisionError" in session.text
 
 
-def test_an_internal_error_is_3_and_nothing_is_judged(approved: Project) -> None:
-    approved.agent(f"""{CONFTEST}
+def test_an_internal_error_is_3_and_nothing_is_judged(approved_both: Project) -> None:
+    approved_both.agent(f"""{CONFTEST}
 def pytest_runtest_logreport(report):
     raise ZeroDivisionError
 """)
-    session = approved.run_apart()
+    session = approved_both.run_apart()
     assert session.code == 3
     assert (session.verdict["exit_code"], session.verdicts) == (3, {})
 
 
-def test_ctrl_c_is_2_and_nothing_is_judged(approved: Project) -> None:
-    approved.cases(*GOOD, body="if case.id == 'c7': raise KeyboardInterrupt")
-    session = approved.run_apart()
+def test_ctrl_c_is_2_and_nothing_is_judged(approved_both: Project) -> None:
+    approved_both.cases(*GOOD, body="if case.id == 'c7': raise KeyboardInterrupt")
+    session = approved_both.run_apart()
     assert (session.code, session.verdict["exit_code"], session.verdicts) == (2, 2, {})
 
 
@@ -244,18 +260,19 @@ def pytest_sessionfinish(session):
     assert (session.code, session.verdict["exit_code"], session.causes) == (code, code, [code])
 
 
-def test_a_failed_assert_stands_though_a_fixture_ends_the_session_with_0(approved: Project) -> None:
-    approved.cases(*GOOD, body="assert case.id != 'c7'")
-    approved.agent(CONFTEST.replace("    return shop\n", "    yield shop\n    pytest.exit('done', returncode=0)\n"))
-    session = approved.run_apart()
-    code = 3 if approved.workers else 1  # to xdist a worker that exits so has an internal error
+def test_a_failed_assert_stands_though_a_fixture_ends_the_session_with_0(approved_both: Project) -> None:
+    approved_both.cases(*GOOD, body="assert case.id != 'c7'")
+    leaving = "    yield shop\n    pytest.exit('done', returncode=0)\n"
+    approved_both.agent(CONFTEST.replace("    return shop\n", leaving))
+    session = approved_both.run_apart()
+    code = 3 if approved_both.workers else 1  # to xdist a worker that exits so has an internal error
     assert (session.code, session.verdict["exit_code"], session.causes) == (code, code, [code])
 
 
-def test_a_run_is_named_as_it_is_asked_and_only_once(approved: Project) -> None:
-    session = approved.run("--agent-eval-run-id", "ci-7.1")
+def test_a_run_is_named_as_it_is_asked_and_only_once(approved_both: Project) -> None:
+    session = approved_both.run("--agent-eval-run-id", "ci-7.1")
     assert (session.code, session.verdict["run"], session.run["run"]["id"]) == (0, "ci-7.1", "ci-7.1")
-    again = approved.run("--agent-eval-run-id", "ci-7.1")
+    again = approved_both.run("--agent-eval-run-id", "ci-7.1")
     assert (again.code, again.verdict["trials"]) == (4, 0)  # told before any agent was called
     assert "--agent-eval-run-id ci-7.1: the history has this run; an id is used once. Name another" in again.text
 

@@ -28,16 +28,16 @@ def test_a_failing_test_still_leaves_its_trial_and_scores(both: Project) -> None
     assert session.scores("c0")["success"] is True
 
 
-def test_a_low_score_turns_no_test_red(both: Project) -> None:
-    both.cases("wrong")
-    session = both.run()
+def test_a_low_score_turns_no_test_red(project: Project) -> None:
+    project.cases("wrong")
+    session = project.run()
     assert 1 not in session.causes
     assert session.scores("c0")["success"] is False
 
 
-def test_steps_that_were_not_reported_fail_the_test_that_asks_for_them(both: Project) -> None:
-    both.cases("hello", body="assert not trial.called('delete_customer')")
-    session = both.run()
+def test_steps_that_were_not_reported_fail_the_test_that_asks_for_them(project: Project) -> None:
+    project.cases("hello", body="assert not trial.called('delete_customer')")
+    session = project.run()
     assert 1 in session.causes
     assert "reported no steps" in session.text
 
@@ -51,9 +51,9 @@ def test_an_agent_error_is_shown_as_its_own_kind_with_the_reason(both: Project) 
     assert "the body ran" not in session.text
 
 
-def test_an_agent_error_has_the_worst_value_and_breaks_the_ceiling_of_the_error_rate(both: Project) -> None:
-    both.cases("crash", *(f"order {n}" for n in range(20)))
-    session = both.run()
+def test_an_agent_error_has_the_worst_value_and_breaks_the_ceiling_of_the_error_rate(project: Project) -> None:
+    project.cases("crash", *(f"order {n}" for n in range(20)))
+    session = project.run()
     assert (session.scores("c0")["success"], session.scores("c0")["error_rate"]) == (False, True)
     assert session.verdicts["refunds/error_rate"] == "below_floor"
     assert session.code == 10
@@ -88,31 +88,36 @@ def test_an_infrastructure_error_is_never_a_score(both: Project) -> None:
     assert session.estimate("success")["n"] == 1
 
 
-def test_few_infrastructure_errors_leave_a_verdict_and_many_do_not(both: Project) -> None:
-    both.put("pyproject.toml", FAST + "[tool.pytest-agenteval.suites.refunds.gate]\nsuccess = { margin = 0.06 }\n")
+def test_few_infrastructure_errors_leave_a_verdict_and_many_do_not(project: Project) -> None:
+    project.put("pyproject.toml", FAST + "[tool.pytest-agenteval.suites.refunds.gate]\nsuccess = { margin = 0.06 }\n")
     good = [f"order {n}" for n in range(60)]
-    both.cases(*good)
-    both.run(workers=0)
-    both.approve()
-    both.cases("down", *good[1:])
-    assert both.run().verdicts["refunds/success"] == "pass"
-    both.cases("down", "down", "down", "down", *good[4:])
-    session = both.run()
+    project.cases(*good)
+    project.run(workers=0)
+    project.approve()
+    project.cases("down", *good[1:])
+    assert project.run().verdicts["refunds/success"] == "pass"
+    project.cases("down", "down", "down", "down", *good[4:])
+    session = project.run()
     assert (session.code, session.verdicts["refunds/success"]) == (11, "inconclusive:missing")
 
 
-@pytest.mark.parametrize("metrics", [["success"], []], ids=["asked for success", "asked for nothing"])
-@pytest.mark.parametrize("text", ["crash", "down", "wrong"])
+@pytest.mark.parametrize(
+    ("text", "metrics", "workers"),
+    [
+        *((text, metrics, 0) for text in ("crash", "down", "wrong") for metrics in (["success"], [])),
+        *((text, ["success"], 2) for text in ("crash", "wrong")),
+    ],
+)
 def test_a_case_that_must_pass_fails_on_any_error_and_on_no_success(
-    both: Project, text: str, metrics: list[str]
+    project: Project, text: str, metrics: list[str], workers: int
 ) -> None:
-    both.put("pyproject.toml", FAST)
-    both.test(f"""
+    project.put("pyproject.toml", FAST)
+    project.test(f"""
         @agent_cases(Case(id="a", input={text!r}, expect={{"contains": ["30 days"]}}, tags=["must_pass"]),
                      metrics={metrics})
         def test_refund(trial): pass
     """)
-    session = both.run()
+    session = project.run(workers=workers)
     assert 1 in session.causes
     assert "tagged must_pass" in session.text
     assert len(session.trials) == 1

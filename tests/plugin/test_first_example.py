@@ -54,37 +54,36 @@ cost_usd = { ceiling = 0.02 }
 """
 
 
-@pytest.fixture
-def example(both: Project) -> Project:
-    both.put("pyproject.toml", SETTINGS.replace("cost_usd = { ceiling = 0.02 }", ""))
-    both.agent(CONFTEST.format(agent=GOOD))
-    both.put("suites/refunds/test_refunds.py", TEST_FILE)
+def example(project: Project) -> Project:
+    project.put("pyproject.toml", SETTINGS.replace("cost_usd = { ceiling = 0.02 }", ""))
+    project.agent(CONFTEST.format(agent=GOOD))
+    project.put("suites/refunds/test_refunds.py", TEST_FILE)
     rows = [
         {"id": f"window-{n}", "input": f"Can I return order {n}?", "expect": {"contains": ["30 days"]}}
         for n in range(60)
     ]
-    both.put("suites/refunds/cases/refunds.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
-    return both
+    project.put("suites/refunds/cases/refunds.jsonl", "".join(f"{json.dumps(row)}\n" for row in rows))
+    return project
 
 
-def test_from_no_baseline_over_an_approved_one_to_a_regression(example: Project) -> None:
-    first = example.run()
+def test_from_no_baseline_over_an_approved_one_to_a_regression(both: Project) -> None:
+    first = example(both).run()
     assert (first.code, first.verdicts["refunds/success"]) == (10, "no_baseline")
     first.result.assert_outcomes(passed=61 * 5 + 1, failed=1)
 
-    assert example.approve() == 0
-    assert example.run().code == 0
+    assert both.approve() == 0
+    assert both.run().code == 0
 
-    example.agent(CONFTEST.format(agent=BAD))
-    worse = example.run()
+    both.agent(CONFTEST.format(agent=BAD))
+    worse = both.run()
     assert worse.code == 10
     assert worse.verdicts["refunds/success"] in {"below_floor", "regressed"}
     worse.result.stdout.fnmatch_lines(["*refunds/success: below_floor: *", "*gate: *exit code 10*"])
 
 
-def test_a_cost_that_no_agent_tells_is_inconclusive_and_never_zero(example: Project) -> None:
-    example.put("pyproject.toml", SETTINGS)
-    session = example.run()
+def test_a_cost_that_no_agent_tells_is_inconclusive_and_never_zero(project: Project) -> None:
+    example(project).put("pyproject.toml", SETTINGS)
+    session = project.run()
     assert session.verdicts["refunds/cost_usd"].startswith(("no_baseline", "inconclusive"))
     assert session.estimate("cost_usd")["value"] is None
 
@@ -104,15 +103,12 @@ MAIL = """
 
 
 def test_a_project_in_a_folder_of_a_larger_repository_keeps_its_own_things(
-    both: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both.put("pyproject.toml", "[tool.pytest.ini_options]\n")  # of the whole repository: no table of ours
-    both.put("service/suites/mail/test_mail.py", MAIL)
-    service = both.root / "service"
+    project.put("pyproject.toml", "[tool.pytest.ini_options]\n")  # of the whole repository: no table of ours
+    project.put("service/suites/mail/test_mail.py", MAIL)
+    service = project.root / "service"
     monkeypatch.chdir(service)
-    workers = ("-n", str(both.workers)) if both.workers else ()
-    both.pytester.runpytest_inprocess("--agent-eval", "-p", "no:cacheprovider", *workers).assert_outcomes(
-        passed=2, failed=1
-    )
+    project.pytester.runpytest_inprocess("--agent-eval", "-p", "no:cacheprovider").assert_outcomes(passed=2, failed=1)
     assert (service / ".agenteval" / "verdict.json").is_file()
-    assert not (both.root / ".agenteval").exists()
+    assert not (project.root / ".agenteval").exists()

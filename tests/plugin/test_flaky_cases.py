@@ -52,16 +52,16 @@ def test_one_attempt_tells_nothing_of_repeats(project: Project) -> None:
     assert "of the variance" not in text
 
 
-def test_a_quarantined_case_is_told_with_owner_and_last_day_and_its_asserts_go_on_counting(both: Project) -> None:
-    flaky_project(both)
-    both.gate("success = { floor = 1.0, margin = 0.5 }")
-    both.agent(SOMETIMES.replace('"lost": (1, 2, 3, 5), "gone": ()', ""))
-    both.cases(*QUESTIONS, repeats=5, body="assert case.id != 'c1' or trial.output != 'never'")
-    assert both.run().verdicts["refunds/success"] == "below_floor"
+def test_a_quarantined_case_is_told_with_owner_and_last_day_and_its_asserts_go_on_counting(project: Project) -> None:
+    flaky_project(project)
+    project.gate("success = { floor = 1.0, margin = 0.5 }")
+    project.agent(SOMETIMES.replace('"lost": (1, 2, 3, 5), "gone": ()', ""))
+    project.cases(*QUESTIONS, repeats=5, body="assert case.id != 'c1' or trial.output != 'never'")
+    assert project.run().verdicts["refunds/success"] == "below_floor"
     until = days_after(day_of(datetime.now(UTC)), 30)
     words = ["quarantine", "add", "refunds", "c1", "--owner", "Kim", "--until", until, "--reason", "rebuilt"]
-    assert main(["--root", str(both.root), *words]) == 0
-    session = both.run()
+    assert main(["--root", str(project.root), *words]) == 0
+    session = project.run()
     assert session.verdicts["refunds/success"] == "no_baseline"
     assert lines_of(session.text, "1 case quarantined") == [
         f"1 case quarantined, out of what gates: c1 (Kim, until {until})"

@@ -15,6 +15,7 @@ import pytest
 from pytest_agenteval.app.verdictfile import read_verdict
 from pytest_agenteval.cli import main
 from pytest_agenteval.model.verdict import Outcome
+from tests.quiet import QUIET
 
 PYPROJECT = """
 [tool.pytest-agenteval.suites.refunds.gate]
@@ -57,7 +58,7 @@ class Ended:
 
 
 def session(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "--agent-eval", "-q", "-p", "no:cacheprovider", *words]
+    command = [sys.executable, "-m", "pytest", "--agent-eval", "-q", "-p", "no:cacheprovider", *QUIET, *words]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 

@@ -36,14 +36,14 @@ def test_a_users_own_parameters_follow_the_case(project: Project) -> None:
     assert found == [f"test_refund[{case}-{tone}]" for case in "ab" for tone in ("kind", "curt")]
 
 
-def test_methods_of_plain_classes_are_agent_tests_too(both: Project) -> None:
-    both.test("""
+def test_methods_of_plain_classes_are_agent_tests_too(project: Project) -> None:
+    project.test("""
         class TestRefund:
             @agent_cases(Case(id="a", input="x"))
             def test_it(self, trial, case):
                 assert trial.output == "within 30 days" and case.id == "a"
     """)
-    assert both.run().result.parseoutcomes()["passed"] >= 1
+    assert project.run().result.parseoutcomes()["passed"] >= 1
 
 
 def test_collecting_shows_the_cases_without_the_flag(project: Project) -> None:

@@ -8,48 +8,55 @@ from tests.plugin.sessions import Project
 
 
 @pytest.fixture
-def suite(both: Project) -> Project:
-    both.gate("success = { margin = 0.06 }")
-    both.cases("x", "y", "wrong", body="assert case.id != 'c2'")
-    both.put(
+def suite(project: Project) -> Project:
+    return with_three_cases(project)
+
+
+def with_three_cases(project: Project) -> Project:
+    project.gate("success = { margin = 0.06 }")
+    project.cases("x", "y", "wrong", body="assert case.id != 'c2'")
+    project.put(
         "suites/refunds/test_more.py",
         "import pytest\nfrom pytest_agenteval import Case, agent_cases\n"
         "@pytest.mark.slow\n@agent_cases(Case(id='more', input='z'))\ndef test_more(trial): pass\n",
     )
-    return both
+    return project
+
+
+PARTS = {
+    "keyword": ("-k", "c1"),
+    "mark": ("-m", "not slow"),
+    "node-id": ("suites/refunds/test_refunds.py::test_refund[c1]",),
+    "one-file": ("suites/refunds/test_more.py",),
+    "ignored-file": ("--ignore", "suites/refunds/test_more.py"),
+    "deselected": ("--deselect", "suites/refunds/test_more.py"),
+}
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        ("-k", "c1"),
-        ("-m", "not slow"),
-        ("suites/refunds/test_refunds.py::test_refund[c1]",),
-        ("suites/refunds/test_more.py",),
-        ("--ignore", "suites/refunds/test_more.py"),
-        ("--deselect", "suites/refunds/test_more.py"),
-    ],
-    ids=["keyword", "mark", "node-id", "one-file", "ignored-file", "deselected"],
+    ("part", "workers"), [*((part, 0) for part in PARTS), ("keyword", 2), ("node-id", 2), ("ignored-file", 2)]
 )
-def test_a_chosen_part_is_partial(suite: Project, arguments: tuple[str, ...]) -> None:
-    session = suite.run(*arguments)
+def test_a_chosen_part_is_partial(suite: Project, part: str, workers: int) -> None:
+    session = suite.run(*PARTS[part], workers=workers)
     assert session.verdict["partial"] == ["refunds"]
     assert set(session.verdicts.values()) == {"inconclusive:partial"}
 
 
-@pytest.mark.parametrize("stop", ["-x", "--maxfail=1"])
-def test_a_run_that_stops_at_a_failure_is_1_and_what_it_left_out_partial(both: Project, stop: str) -> None:
+@pytest.mark.parametrize(("stop", "workers"), [("-x", 0), ("--maxfail=1", 0), ("-x", 2)])
+def test_a_run_that_stops_at_a_failure_is_1_and_what_it_left_out_partial(
+    project: Project, stop: str, workers: int
+) -> None:
     slow = "import time; time.sleep(0 if case.id == 'c0' else 0.2); assert case.id != 'c0'"
-    both.cases(*(f"order {n}" for n in range(8)), body=slow)
-    session = both.run(stop)
+    project.cases(*(f"order {n}" for n in range(8)), body=slow)
+    session = project.run(stop, workers=workers)
     assert (session.code, session.verdict["exit_code"]) == (1, 1)
     assert session.verdict["partial"] == ["refunds"]
     assert set(session.verdicts.values()) == {"inconclusive:partial"}
 
 
-def test_a_file_that_cannot_be_collected_makes_its_suite_partial_where_pytest_goes_on(suite: Project) -> None:
-    suite.put("suites/refunds/test_more.py", "import nothing_of_that_name\n")
-    session = suite.run("--continue-on-collection-errors")
+def test_a_file_that_cannot_be_collected_makes_its_suite_partial_where_pytest_goes_on(both: Project) -> None:
+    with_three_cases(both).put("suites/refunds/test_more.py", "import nothing_of_that_name\n")
+    session = both.run("--continue-on-collection-errors")
     assert session.verdict["partial"] == ["refunds"]
     assert 1 in session.causes
 

@@ -30,9 +30,9 @@ def agenteval_metrics(): return [polite]
     assert both.run().scores("c0")["polite"] is False
 
 
-def test_a_metric_name_given_twice_is_4_and_names_both(both: Project) -> None:
+def test_a_metric_name_given_twice_is_4_and_names_both(project: Project) -> None:
     with_hooks(
-        both,
+        project,
         """
 @metric(better="higher", unit="fraction")
 def success(trial): return True
@@ -41,23 +41,23 @@ def success(trial): return True
 def agenteval_metrics(): return [success]
 """,
     )
-    both.cases("x")
-    session = both.run()
+    project.cases("x")
+    session = project.run()
     assert session.code == 4
     assert "two plug-ins bring a metric 'success'" in session.text
 
 
-def test_a_hook_in_a_conftest_below_the_root_is_4_and_told_where_to_go(both: Project) -> None:
-    both.put("suites/refunds/conftest.py", HOOK)
-    both.cases("x")
-    session = both.run()
+def test_a_hook_in_a_conftest_below_the_root_is_4_and_told_where_to_go(project: Project) -> None:
+    project.put("suites/refunds/conftest.py", HOOK)
+    project.cases("x")
+    session = project.run()
     assert session.code == 4
     assert "Move it there" in session.text
 
 
-def test_a_plug_in_makes_the_agent_that_is_named(both: Project) -> None:
+def test_a_plug_in_makes_the_agent_that_is_named(project: Project) -> None:
     with_hooks(
-        both,
+        project,
         """
 from pytest_agenteval.agents import adapt
 @hookimpl
@@ -65,8 +65,8 @@ def agenteval_agent(target, options):
     return adapt(lambda text: "made of " + target) if target.startswith("ours:") else None
 """,
     )
-    both.cases("x")
-    session = both.run("--agent-eval-agent", "ours:7")
+    project.cases("x")
+    session = project.run("--agent-eval-agent", "ours:7")
     assert session.trials[0]["trajectory"]["output"] == "made of ours:7"
 
 

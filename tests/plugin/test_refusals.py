@@ -8,15 +8,15 @@ from tests.plugin.sessions import Project
 
 
 @pytest.mark.parametrize("name", ["trial", "case"])
-def test_a_users_fixture_of_our_name_is_refused_with_both_places(both: Project, name: str) -> None:
-    both.test(f"""
+def test_a_users_fixture_of_our_name_is_refused_with_both_places(project: Project, name: str) -> None:
+    project.test(f"""
         @pytest.fixture
         def {name}(): return 1
 
         @agent_cases(Case(id="a", input="x"))
         def test_refund(trial, case): pass
     """)
-    session = both.run()
+    session = project.run()
     assert session.code == 4
     assert f"suites/refunds/test_refunds.py:7: your fixture '{name}' at " in session.text.replace("\n", "")
     assert "test_refunds.py:4 hides" in session.text.replace("\n", "")
@@ -34,14 +34,14 @@ def test_a_users_parameter_of_our_name_is_refused(project: Project, names: str) 
     assert "of @pytest.mark.parametrize hides the fixture of @agent_cases" in session.text
 
 
-def test_a_method_of_unittest_is_refused(both: Project) -> None:
-    both.test("""
+def test_a_method_of_unittest_is_refused(project: Project) -> None:
+    project.test("""
         import unittest
         class TestRefund(unittest.TestCase):
             @agent_cases(Case(id="a", input="x"))
             def test_it(self): pass
     """)
-    session = both.run()
+    session = project.run()
     assert session.code == 4
     assert "test_refunds.py:6: @agent_cases cannot decorate a method of unittest.TestCase" in session.text
 

@@ -37,16 +37,26 @@ def agent(wrong: int, *, once: bool = False, scope: str = "session") -> str:
 
 
 @pytest.fixture
-def approved(both: Project) -> Project:
+def approved(project: Project) -> Project:
+    return with_baseline(project)
+
+
+@pytest.fixture
+def approved_both(both: Project) -> Project:
+    """The same, in one process and in several."""
+    return with_baseline(both)
+
+
+def with_baseline(project: Project) -> Project:
     """A project whose baseline has two attempts a case: one for the screen, one held back."""
-    both.gate("success = { margin = 0.15 }")
-    both.cases(*(f"q {n}" for n in range(N)))
-    both.agent(agent(0))
-    assert both.run("--agent-eval-repeats", "2").code in (0, 10)
-    assert both.approve() == 0
+    project.gate("success = { margin = 0.15 }")
+    project.cases(*(f"q {n}" for n in range(N)))
+    project.agent(agent(0))
+    assert project.run("--agent-eval-repeats", "2", workers=0).code in (0, 10)
+    assert project.approve() == 0
     for left in ("calls.txt", "opened.txt"):
-        (both.root / left).unlink()
-    return both
+        (project.root / left).unlink()
+    return project
 
 
 def verdict(session: Session, metric: str = "success") -> dict[str, Any]:
@@ -58,9 +68,9 @@ def calls(project: Project) -> Sequence[str]:
     return (project.root / "calls.txt").read_text().splitlines()
 
 
-def test_a_real_drop_is_seen_twice_and_stops_the_merge(approved: Project) -> None:
-    approved.agent(agent(20))
-    session = approved.run()
+def test_a_real_drop_is_seen_twice_and_stops_the_merge(approved_both: Project) -> None:
+    approved_both.agent(agent(20))
+    session = approved_both.run()
     found = verdict(session)
     assert (session.code, found["outcome"], found["confirmed"]) == (10, "regressed", True)
     assert len(found["confirmation"]["lost"]) == len(found["comparison"]["lost"]) == 20
@@ -69,10 +79,10 @@ def test_a_real_drop_is_seen_twice_and_stops_the_merge(approved: Project) -> Non
     assert session.text.count("refunds: with 40 cases") == 1
 
 
-def test_each_common_case_is_asked_exactly_once_more_under_a_further_attempt(approved: Project) -> None:
-    approved.agent(agent(20))
-    approved.run()
-    assert sorted(calls(approved)) == sorted(f"q {n} {attempt}" for n in range(N) for attempt in (1, 2))
+def test_each_common_case_is_asked_exactly_once_more_under_a_further_attempt(approved_both: Project) -> None:
+    approved_both.agent(agent(20))
+    approved_both.run()
+    assert sorted(calls(approved_both)) == sorted(f"q {n} {attempt}" for n in range(N) for attempt in (1, 2))
 
 
 def test_a_drop_that_the_second_look_does_not_show_only_warns(approved: Project) -> None:
@@ -91,11 +101,11 @@ def test_no_drop_means_no_second_call(approved: Project) -> None:
     assert "second look" not in session.text
 
 
-def test_bodies_are_left_out_of_the_second_look(approved: Project) -> None:
-    approved.cases(*(f"q {n}" for n in range(N)), body="with open('bodies.txt', 'a') as bodies: bodies.write('b')")
-    approved.agent(agent(20))
-    approved.run()
-    assert (approved.root / "bodies.txt").read_text() == "b" * N
+def test_bodies_are_left_out_of_the_second_look(approved_both: Project) -> None:
+    approved_both.cases(*(f"q {n}" for n in range(N)), body="with open('bodies.txt', 'a') as bodies: bodies.write('b')")
+    approved_both.agent(agent(20))
+    approved_both.run()
+    assert (approved_both.root / "bodies.txt").read_text() == "b" * N
 
 
 def test_the_trials_of_the_second_look_are_kept_and_stand_in_no_estimate(approved: Project) -> None:
@@ -110,31 +120,33 @@ def test_the_trials_of_the_second_look_are_kept_and_stand_in_no_estimate(approve
     assert session.verdict["trials"] == N
 
 
-@pytest.mark.parametrize("scope", ["function", "module", "session"])
-def test_an_agent_of_any_scope_is_up_for_its_second_look_and_down_after_it(both: Project, scope: str) -> None:
-    both.gate("success = { margin = 0.15 }")
-    both.cases(*(f"q {n}" for n in range(N)))
-    both.agent(agent(0, scope=scope))
-    both.run("--agent-eval-repeats", "2", workers=0)
-    both.approve()
-    (both.root / "opened.txt").unlink()
-    both.agent(agent(20, scope=scope))
-    session = both.run()
+@pytest.mark.parametrize(("scope", "workers"), [("function", 0), ("module", 0), ("session", 0), ("session", 2)])
+def test_an_agent_of_any_scope_is_up_for_its_second_look_and_down_after_it(
+    project: Project, scope: str, workers: int
+) -> None:
+    project.gate("success = { margin = 0.15 }")
+    project.cases(*(f"q {n}" for n in range(N)))
+    project.agent(agent(0, scope=scope))
+    project.run("--agent-eval-repeats", "2")
+    project.approve()
+    (project.root / "opened.txt").unlink()
+    project.agent(agent(20, scope=scope))
+    session = project.run(workers=workers)
     assert verdict(session)["confirmed"]
-    told = (both.root / "opened.txt").read_text()
-    if both.workers == 0:  # workers write the file at once, over each other
+    told = (project.root / "opened.txt").read_text()
+    if workers == 0:  # workers write the file at once, over each other
         assert told.count("o") == told.count("c")
         assert told.count("o") == {"function": 2 * N, "module": 2, "session": 1}[scope]
     assert told.endswith("c")
 
 
-def test_an_agent_that_breaks_in_the_second_look_leaves_it_open_and_red(approved: Project) -> None:
+def test_an_agent_that_breaks_in_the_second_look_leaves_it_open_and_red(approved_both: Project) -> None:
     source = agent(20).replace(
         'return "never"', 'if attempt == 2: raise ConnectionError("no route")\n        return "never"'
     )
-    approved.setting("retries = 0")
-    approved.agent(source)
-    session = approved.run()
+    approved_both.setting("retries = 0")
+    approved_both.agent(source)
+    session = approved_both.run()
     found = verdict(session)
     assert (session.code, found["outcome"], found["reason"]) == (11, "inconclusive", "no second look")
     assert "no route" in found["message"]

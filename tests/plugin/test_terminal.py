@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.plugin.sessions import Project
+from tests.plugin.sessions import Project, Session
 
 ROWS: list[dict[str, Any]] = [
     json.loads(line) for line in (Path(__file__).parent / "data" / "adversarial.jsonl").read_text("utf-8").splitlines()
@@ -47,14 +47,27 @@ def payload(row: dict[str, Any]) -> str:
     return str(kept)
 
 
+@pytest.fixture(scope="module")
+def runs() -> dict[int, Session]:
+    """By the number of workers the one hostile run that several tests look at."""
+    return {}
+
+
 @pytest.fixture
-def hostile(both: Project) -> Project:
+def hostile(both: Project, runs: dict[int, Session]) -> Session:
+    if both.workers not in runs:
+        put_payloads(both)
+        runs[both.workers] = both.run("-rA", "-v", "--color=no", "--junitxml=junit.xml")
+    return runs[both.workers]
+
+
+def put_payloads(project: Project) -> None:
     """Each payload as an answer that a body fails on, that a metric quotes, and as an agent's error."""
-    both.agent(HOSTILE)
-    both.put("payloads.json", json.dumps({row["id"]: payload(row) for row in ROWS}))
-    both.gate("quotes = { floor = 0.5 }")
+    project.agent(HOSTILE)
+    project.put("payloads.json", json.dumps({row["id"]: payload(row) for row in ROWS}))
+    project.gate("quotes = { floor = 0.5 }")
     names = [row["id"] for row in ROWS]
-    both.test(f"""
+    project.test(f"""
         from pytest_agenteval import Score, metric
         NAMES = {names!r}
 
@@ -73,26 +86,22 @@ def hostile(both: Project) -> Project:
         @agent_cases([Case(id=f"s{{name}}", input=name) for name in NAMES], metrics=[quotes])
         def test_skipping(trial): pytest.skip(trial.output)
     """)
-    return both
 
 
-def test_no_byte_of_an_agent_moves_a_terminal_or_breaks_the_junit_file(hostile: Project) -> None:
-    session = hostile.run("-rA", "-v", "--color=no", "--junitxml=junit.xml")
-    assert session.code in {1, 10, 11}
-    assert not FORBIDDEN.findall(session.result.stdout.str().replace("\n", ""))
+def test_no_byte_of_an_agent_moves_a_terminal_or_breaks_the_junit_file(hostile: Session) -> None:
+    assert hostile.code in {1, 10, 11}
+    assert not FORBIDDEN.findall(hostile.result.stdout.str().replace("\n", ""))
     junit = (hostile.root / "junit.xml").read_text("utf-8")
     ET.fromstring(junit)
     assert not FORBIDDEN.findall(junit)
 
 
-def test_no_line_of_an_agent_is_a_command_for_a_ci(hostile: Project) -> None:
-    session = hostile.run("-rA", "-v", "--color=no")
-    lines = [line for line in session.result.outlines if line.lstrip().startswith(("::", "##"))]
+def test_no_line_of_an_agent_is_a_command_for_a_ci(hostile: Session) -> None:
+    lines = [line for line in hostile.result.outlines if line.lstrip().startswith(("::", "##"))]
     assert lines == []
 
 
-def test_every_file_of_a_hostile_run_is_valid_utf_8(hostile: Project) -> None:
-    hostile.run("--junitxml=junit.xml")
+def test_every_file_of_a_hostile_run_is_valid_utf_8(hostile: Session) -> None:
     for path in hostile.root.rglob("*"):
         if path.is_file() and path.suffix in {".json", ".jsonl", ".xml"}:
             path.read_bytes().decode("utf-8")
@@ -105,23 +114,23 @@ def test_progress_is_never_above_100_per_cent(both: Project) -> None:
     assert max(found) <= 100
 
 
-def test_figures_have_four_decimals(both: Project) -> None:
-    both.cases("x", "y", "wrong")
-    both.run().result.stdout.re_match_lines([r"  success +3 +0\.6667 +\[0\.\d{4}, 0\.\d{4}\]"])
+def test_figures_have_four_decimals(project: Project) -> None:
+    project.cases("x", "y", "wrong")
+    project.run().result.stdout.re_match_lines([r"  success +3 +0\.6667 +\[0\.\d{4}, 0\.\d{4}\]"])
 
 
-def test_a_run_without_settings_prints_estimates_and_intervals(both: Project) -> None:
-    (both.root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
-    both.cases("x", "y", "wrong")
-    session = both.run()
+def test_a_run_without_settings_prints_estimates_and_intervals(project: Project) -> None:
+    (project.root / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    project.cases("x", "y", "wrong")
+    session = project.run()
     assert session.estimate("success")["n"] == 3
     session.result.stdout.re_match_lines([r"  success +3 +0\.6667 +\[0\.\d{4}, 0\.\d{4}\]"])
 
 
-def test_verdicts_are_reports_of_their_own_in_the_terminal(both: Project) -> None:
-    both.gate("success = { margin = 0.1 }")
-    both.cases("x", "y")
-    both.run("-rA").result.stdout.fnmatch_lines(
+def test_verdicts_are_reports_of_their_own_in_the_terminal(project: Project) -> None:
+    project.gate("success = { margin = 0.1 }")
+    project.cases("x", "y")
+    project.run("-rA").result.stdout.fnmatch_lines(
         [
             "PASSED baselines/refunds/error_rate.json::gate",
             "FAILED baselines/refunds/success.json::gate - no_baseline*",
@@ -141,17 +150,17 @@ def test_verdicts_are_cases_of_their_own_in_junit(both: Project) -> None:
     assert "no_baseline" in (failed.find("failure").get("message") or "")  # type: ignore[union-attr]  # just picked
 
 
-def test_what_failed_last_is_never_a_verdict(both: Project) -> None:
-    both.gate("success = { margin = 0.1 }")
-    both.cases("x", "y")
-    both.run()
-    lastfailed = both.root / ".pytest_cache/v/cache/lastfailed"
+def test_what_failed_last_is_never_a_verdict(project: Project) -> None:
+    project.gate("success = { margin = 0.1 }")
+    project.cases("x", "y")
+    project.run()
+    lastfailed = project.root / ".pytest_cache/v/cache/lastfailed"
     assert not lastfailed.exists() or json.loads(lastfailed.read_text()) == {}
 
 
-def test_a_case_that_does_not_succeed_is_told_with_what_was_due_and_what_came(both: Project) -> None:
-    both.cases("x", "wrong")
-    session = both.run()
+def test_a_case_that_does_not_succeed_is_told_with_what_was_due_and_what_came(project: Project) -> None:
+    project.cases("x", "wrong")
+    session = project.run()
     [line] = [line for line in session.text.splitlines() if "no success on" in line]
     assert line.startswith("  no success on c1: due ")
     assert 'answered "' in line

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from pytest_agenteval import stats
 from pytest_agenteval.errors import HistoryError, IntegrityError
+from pytest_agenteval.model.codec import encode
 from pytest_agenteval.model.estimate import CaseScores, Estimate
 from pytest_agenteval.model.run import FinishedRun, Run, week_of
 from pytest_agenteval.model.score import MetricSpec, Score
@@ -324,7 +325,7 @@ def test_the_cases_of_a_run_are_told_by_tag(history: History, tmp_path: Path, *,
 def test_an_index_of_an_older_layout_is_made_anew(history: History, tmp_path: Path) -> None:
     history.append(finished(1))
     with contextlib.closing(sqlite3.connect(tmp_path / "work" / "index.sqlite")) as connection:
-        connection.executescript("ALTER TABLE trial_case DROP COLUMN tags; PRAGMA user_version = 3;")
+        connection.executescript("DROP TABLE suite; DROP TABLE moved; PRAGMA user_version = 4;")
     assert history.tagged("run-1", "refunds") == {}
     assert [run.id for run in history.runs()] == ["run-1"]
 
@@ -342,6 +343,34 @@ def test_one_bad_segment_is_a_problem_and_hides_nothing_else(history: History) -
         f"{paths[3]}:2",
     ]
     assert all("out of the history" in problem for problem in problems)
+
+
+@given(
+    value=st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
+    reason=st.text(max_size=5),
+    version=st.integers(1, 2),
+    evidence=st.dictionaries(st.text(max_size=2), st.text(max_size=2), max_size=1),
+)
+def test_a_score_stands_in_the_segment_as_the_codec_writes_it(
+    value: float | bool | None,
+    reason: str,
+    version: int,
+    evidence: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    one = Score(metric="m", value=value, reason=reason or "none", metric_version=version, evidence=evidence)
+    path = write_segment(tmp_path_factory.mktemp("s"), replace(finished(), trials=[trial().with_scores([one])]))
+    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as stream:
+        _, line = stream.read().split("\n")[:2]
+    assert json.loads(line) == encode(trial().with_scores([one]))
+
+
+@pytest.mark.parametrize("value", ['"high"', "1" + 400 * "0"])
+def test_a_score_that_is_no_number_makes_its_segment_a_problem(history: History, value: str) -> None:
+    damaged(history.append(finished(1)), 2, '"value":1.0', f'"value":{value}')
+    assert history.runs() == []
+    [problem] = history.problems()
+    assert ":2: not a trial" in problem
 
 
 def test_a_copy_of_a_segment_is_a_problem_and_counts_once(history: History) -> None:
@@ -418,6 +447,73 @@ def test_a_folder_in_place_of_the_index_names_itself(history: History, tmp_path:
     (tmp_path / "folder").mkdir()
     with pytest.raises(IntegrityError, match="folder c"):
         History(history.root, tmp_path / "folder").runs()
+
+
+# from week to week
+
+
+def measured(number: int, days: float, values: dict[str, list[float | None]], **changed: object) -> FinishedRun:
+    """A run of cases, each with the scores that its attempts got by ``success`` and by ``latency``."""
+    trials = [
+        trial(case, attempt=place).with_scores([score(value), score(value, "latency")])
+        for case, attempts in values.items()
+        for place, value in enumerate(attempts, start=1)
+    ]
+    trials = [replace(one, id=f"{number}-{one.id}", **changed) for one in trials]  # type: ignore[arg-type]
+    run = Run(id=f"run-{number}", started=AT + timedelta(days=days), specs=SPECS)
+    known = [number for attempts in values.values() for number in attempts if number is not None]
+    value, n = (stats.exact_mean(known), len(known)) if known else (None, 0)
+    return FinishedRun(run=run, trials=trials, estimates=(estimate("success", value, n), estimate("latency", value, n)))
+
+
+def moved(history: History, metric: str = "success") -> list[tuple[str, int | None, int | None, int | None]]:
+    steps = history.week_steps("refunds", metric)
+    return [(step.value.week, step.better, step.worse, step.common) for step in steps]
+
+
+def test_each_week_tells_its_change_and_the_cases_that_moved(history: History) -> None:
+    history.append(measured(1, 0, {"a": [0.0], "b": [1.0], "c": [0.5], "gone": [1.0]}))
+    history.append(measured(2, 21, {"a": [1.0], "b": [0.0], "c": [0.5, 1.0], "new": [1.0]}))
+    first, second = history.week_steps("refunds", "success")
+    assert (first.value.week, first.change, first.better, first.worse, first.common) == ("2026-W48", *[None] * 4)
+    assert (second.value.week, second.better, second.worse, second.common) == ("2026-W51", 2, 1, 3)
+    assert first.value.estimate.value is not None
+    assert second.value.estimate.value is not None
+    assert second.change == second.value.estimate.value - first.value.estimate.value
+
+
+def test_of_a_metric_that_shall_be_low_less_is_better(history: History) -> None:
+    history.append(measured(1, 0, {"a": [0.0], "b": [1.0], "c": [1.0]}))
+    history.append(measured(2, 7, {"a": [1.0], "b": [0.5], "c": [0.5]}))
+    assert moved(history, "latency")[-1] == ("2026-W49", 2, 1, 3)
+    assert moved(history, "success")[-1] == ("2026-W49", 1, 2, 3)
+
+
+def test_an_edited_case_and_one_without_a_value_are_not_common(history: History) -> None:
+    history.append(measured(1, 0, {"a": [0.0], "b": [None], "c": [None, 1.0]}))
+    history.append(measured(2, 7, {"a": [1.0], "b": [1.0], "c": [None, 0.0]}))
+    history.append(measured(3, 14, {"a": [0.0], "b": [0.0], "c": [0.0]}, case_fingerprint="edited"))
+    assert moved(history)[1:] == [("2026-W49", 1, 1, 2), ("2026-W50", 0, 0, 0)]
+
+
+def test_another_version_of_a_metric_begins_anew(history: History) -> None:
+    history.append(measured(1, 0, {"a": [0.0]}))
+    run = measured(2, 7, {"a": [1.0]})
+    history.append(replace(run, estimates=(replace(run.estimates[0], metric_version=2),)))
+    assert moved(history)[-1] == ("2026-W49", None, None, None)
+
+
+def test_what_was_counted_once_is_kept_and_the_same(history: History, tmp_path: Path) -> None:
+    for number in range(3):
+        history.append(measured(number, 7 * number, {"a": [number % 2], "b": [0.5, number / 3], "c": [None]}))
+    first = history.week_steps()
+    with contextlib.closing(sqlite3.connect(tmp_path / "work" / "index.sqlite")) as connection:
+        assert connection.execute("SELECT count(*) FROM moved").fetchone() == (4,)
+        connection.executescript("DELETE FROM score")  # nothing is left to count anew
+    assert history.week_steps() == first
+    assert [step.value for step in first if step.value.estimate.metric == "success"] == history.week_values(
+        "refunds", "success"
+    )
 
 
 # frames

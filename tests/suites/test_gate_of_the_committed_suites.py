@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.quiet import QUIET
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,7 +28,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def evaluated(checkout: Path, *arguments: str) -> tuple[int, dict[str, dict[str, Any]], dict[str, float | None]]:
     """Exit code, verdicts by metric, and the values by metric of one run."""
-    words = [sys.executable, "-m", "pytest", "--agent-eval", "-q", "-p", "no:cacheprovider", *arguments]
+    words = [sys.executable, "-m", "pytest", "--agent-eval", "-q", "-p", "no:cacheprovider", *QUIET, *arguments]
     done = subprocess.run(words, cwd=checkout, env=dict(os.environ), capture_output=True, text=True, check=False)
     document = json.loads((checkout / ".agenteval" / "verdict.json").read_text("utf-8"))
     assert document["exit_code"] == done.returncode, done.stdout

@@ -10,7 +10,7 @@ from pytest_agenteval.report import wording
 from pytest_agenteval.report.view import CaseChange, MetricView, SuiteView
 
 MOST_SHOWN = 10
-"""Cases of a metric whose answers are shown."""
+"""Cases of a metric whose answers are shown; no more than are read."""
 
 _Told = tuple[CaseChange, list[str]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,30 +37,36 @@ def read_some(root: Path, run: Run, suite: str, cases: Collection[str]) -> Suite
     """
     path = segment_path(root, run)
     try:
-        mine = [row for row in _rows(path) if row["case"].get("suite", "") == suite]
-        agents = {_fields(row): row["trajectory"].get("agent", {}) for row in mine}
-        return SuiteExcerpt(
-            agents=tuple(decode(AgentIdentity, agents[key]) for key in sorted(agents)),
-            trials=tuple(decode(Trial, row) for row in mine if row["case"]["id"] in cases),
-            reasons=_reasons(mine),
-        )
+        agents: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+        shown: list[Trial] = []
+        reasons: dict[str, str] = {}
+        for row in _rows(path):
+            if row["case"].get("suite", "") != suite:
+                continue
+            agents.setdefault(_fields(row), row["trajectory"].get("agent", {}))
+            if row["case"]["id"] in cases:
+                shown.append(decode(Trial, row))
+            for score in row.get("scores", ()):
+                if score.get("value") is None:
+                    reasons.setdefault(score["metric"], str(score.get("reason", "")))
+        told = tuple(decode(AgentIdentity, agents[key]) for key in sorted(agents))
+        return SuiteExcerpt(agents=told, trials=tuple(shown), reasons=reasons)
     except (OSError, EOFError, zlib.error, ValueError, LookupError, AttributeError, TypeError) as error:
         step = "Restore it from a copy, or move it out of the history"
         message = f"{path}: not a sound segment: {error!r}. {step}"
         raise HistoryError(message) from error
 
 
-def _rows(path: Path) -> list[Any]:
+def _rows(path: Path) -> Iterator[Any]:
     """The trials of a segment as they stand there; a third of the time of the strict reader, who has seen it."""
     with gzip.open(path, "rb") as stream:
-        _, *lines = stream.read().splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [row for row in rows if not aside_as(row)]
-
-
-def _reasons(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    scores = (score for row in reversed(rows) for score in row.get("scores", ()))
-    return {score["metric"]: str(score.get("reason", "")) for score in scores if score.get("value") is None}
+        if not stream.readline():
+            message = "it is empty"
+            raise EOFError(message)
+        for line in stream:
+            row = json.loads(line)
+            if not aside_as(row):
+                yield row
 
 
 def _fields(row: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pytest_agenteval.errors import HistoryError
 from pytest_agenteval.model.codec import decode
@@ -16,8 +16,10 @@ from pytest_agenteval.model.run import FinishedRun, Run, WeekValue
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.store.history.index import Index
 from pytest_agenteval.store.history.segments import read_segment, segment_name, write_segment
+from pytest_agenteval.store.history.steps import WeekStep, steps
+from pytest_agenteval.store.history.stream import SegmentWriter, open_segment
+from pytest_agenteval.store.history.tables import EPOCH, suite_columns
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ESTIMATE: Final = (
     *("suite", "metric", "metric_version", "slice"),
     *("n", "n_not_evaluated", "value", "low", "high", "confidence", "method"),
@@ -32,23 +34,20 @@ WITH last AS (
         FROM summary JOIN run ON run.id = summary.run WHERE stands
     ) WHERE place = 1
 )
-SELECT last.week, last.run, last.started, {", ".join(f"summary.{name}" for name in _ESTIMATE)}
+SELECT last.week, last.run, last.started, better, {", ".join(f"summary.{name}" for name in _ESTIMATE)}
 FROM last JOIN summary ON summary.run = last.run AND summary.suite = last.suite
 WHERE summary.slice = '' AND (:suite IS NULL OR summary.suite = :suite)
   AND (:metric IS NULL OR summary.metric = :metric) AND (:until IS NULL OR last.week <= :until)
-ORDER BY summary.suite, summary.metric, last.week
 """
+_BY_METRIC: Final = "ORDER BY summary.suite, summary.metric, last.week"
+_BY_WEEK: Final = "ORDER BY summary.suite, last.week, summary.metric"
 
 _RUNS: Final = """
 SELECT run FROM run
-WHERE :suite IS NULL OR EXISTS (SELECT 1 FROM trial_case WHERE run = run.id AND suite = :suite)
+WHERE :suite IS NULL OR EXISTS (SELECT 1 FROM suite WHERE run = run.id AND suite = :suite)
       OR EXISTS (SELECT 1 FROM summary WHERE summary.run = run.id AND suite = :suite)
 ORDER BY started, id
 """
-_SCORES: Final = """
-SELECT case_id, fingerprint, answers, scores FROM trial_case WHERE run = ? AND suite = ? ORDER BY case_id
-"""
-_TAGS: Final = "SELECT case_id, tags FROM trial_case WHERE run = ? AND suite = ? AND tags != '[]'"
 
 
 class History:
@@ -80,16 +79,28 @@ class History:
 
     def read(self, run_id: str) -> FinishedRun:
         """The run of that id with its trials, or of that beginning where only one has it. Raises HistoryError else."""
+        return read_segment(self._segment_of(run_id))
+
+    def open(self, run_id: str) -> FinishedRun:
+        """The same without holding its trials, which are read whenever they are gone through. Raises HistoryError."""
+        return open_segment(self._segment_of(run_id))
+
+    def writer(self, run: Run) -> SegmentWriter:
+        """To append a run whose trials come one by one. Raises IntegrityError where it cannot be written."""
+        return SegmentWriter(self.root, run)
+
+    def _segment_of(self, run_id: str) -> Path:
         query = "SELECT id, segment FROM run WHERE instr(char(10) || id, char(10) || ?) ORDER BY id"
         with self._index.opened() as connection:
             found = dict(connection.execute(query, (run_id,)).fetchall()) if run_id else {}
         if run_id not in found and len(found) != 1:
             raise self._no_run(run_id, list(found))
-        return read_segment(self.root / found.get(run_id, next(iter(found.values()))))
+        segment: str = found.get(run_id, next(iter(found.values())))
+        return self.root / segment
 
     def find_trial(self, trial_id: str) -> Trial:
         """The trial of that id, or of that beginning where only one has it. Raises HistoryError else."""
-        query = "SELECT run, trials FROM trial_case WHERE instr(char(10) || trials, char(10) || ?)"
+        query = "SELECT run, trials FROM suite WHERE instr(char(10) || trials, char(10) || ?)"
         with self._index.opened() as connection:
             rows = connection.execute(query, (trial_id,)).fetchall()
         found = [(run, one) for run, trials in rows for one in trials.split("\n") if one.startswith(trial_id)]
@@ -103,29 +114,13 @@ class History:
     def case_scores(self, run_id: str, suite: str) -> Mapping[str, Mapping[str, CaseScores]]:
         """By metric and case id, the values of a suite in a run; cases without a value are left out."""
         with self._index.opened() as connection:
-            rows = connection.execute(_SCORES, (run_id, suite)).fetchall()
-        found: dict[str, dict[str, CaseScores]] = {}
-        for case, fingerprint, answers, text in rows:
-            told = tuple(answers.split(" "))
-            for metric, values in json.loads(text).items():
-                known = [place for place, value in enumerate(values) if value is not None]
-                if known:
-                    found.setdefault(metric, {})[case] = CaseScores(
-                        fingerprint=fingerprint,
-                        values=tuple([float(values[place]) for place in known]),
-                        answers=told if len(known) == len(told) else tuple(told[place] for place in known),
-                    )
-        return found
+            return suite_columns(connection, run_id, suite).case_scores()
 
     def tagged(self, run_id: str, suite: str) -> Mapping[str, frozenset[str]]:
         """By tag, the cases of a suite in a run that bear it."""
         with self._index.opened() as connection:
-            rows = connection.execute(_TAGS, (run_id, suite)).fetchall()
-        found: dict[str, set[str]] = {}
-        for case, tags in rows:
-            for tag in json.loads(tags):
-                found.setdefault(tag, set()).add(case)
-        return {tag: frozenset(cases) for tag, cases in found.items()}
+            tags = suite_columns(connection, run_id, suite).tags
+        return {tag: frozenset(cases) for tag, cases in tags.items()}
 
     def week_values(
         self, suite: str | None = None, metric: str | None = None, until: str | None = None
@@ -136,7 +131,16 @@ class History:
         """
         asked = {"suite": suite, "metric": metric, "until": until}
         with self._index.opened() as connection:
-            return [_week_value(row) for row in connection.execute(_WEEK_VALUES, asked)]
+            return [_week_value(row) for row in connection.execute(_WEEK_VALUES + _BY_METRIC, asked)]
+
+    def week_steps(
+        self, suite: str | None = None, metric: str | None = None, until: str | None = None
+    ) -> list[WeekStep]:
+        """The same by suite, week and metric, each beside the week before: its change, and how many cases moved."""
+        asked = {"suite": suite, "metric": metric, "until": until}
+        with self._index.opened() as connection:
+            rows = connection.execute(_WEEK_VALUES + _BY_WEEK, asked)
+            return list(steps(connection, ((_week_value(row), row[3]) for row in rows.fetchall())))
 
     def weeks(self, suite: str | None = None) -> list[str]:
         """The weeks that have a value, in order."""
@@ -164,13 +168,13 @@ class History:
         return HistoryError(message)
 
 
-def _week_value(row: tuple[object, ...]) -> WeekValue:
-    week, run, started, *estimate = row
+def _week_value(row: tuple[Any, ...]) -> WeekValue:
+    week, run, started, _, *estimate = row
     fields = dict(zip(_ESTIMATE, estimate, strict=True))
     return WeekValue(
         week=str(week),
         suite=str(fields["suite"]),
         run=str(run),
-        at=_EPOCH + timedelta(microseconds=int(str(started))),
-        estimate=decode(Estimate, fields),
+        at=EPOCH + timedelta(microseconds=int(str(started))),
+        estimate=Estimate(**fields),
     )

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_agenteval.errors import HistoryError, IntegrityError
-from pytest_agenteval.model.codec import encode
-from pytest_agenteval.model.run import FinishedRun, week_of
-from pytest_agenteval.model.trial import TrialKey
+from pytest_agenteval.model.run import FinishedRun, in_order
+from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.store.files import refusals_of
+from pytest_agenteval.store.history.columns import Entry, SuiteColumns, columns_of
 from pytest_agenteval.store.history.segments import SegmentHeader, aside_as, header_of, rows_of
+from pytest_agenteval.store.history.tables import TABLES, VERSION, Stamp, insert, insert_problem, transaction
 
-_VERSION: Final = 4
 _WAIT_SECONDS: Final = 30.0
-_TEXT: Final = json.JSONEncoder()  # not json.dumps, which an agent in this process may have patched
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEK: Final = "[0-9][0-9][0-9][0-9]-W[0-9][0-9]"
-
-# started: whole microseconds since 1970, so that runs sort by time. segment: path below the root.
-# trials, answers and scores are parallel, in the order of attempts; trial ids stand on lines. tags: a JSON array.
-_TABLES: Final = """
-CREATE TABLE segment (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, problem TEXT) WITHOUT ROWID;
-CREATE TABLE run (id TEXT PRIMARY KEY, started INTEGER, week TEXT, segment TEXT, run TEXT) WITHOUT ROWID;
-CREATE TABLE summary (run TEXT, week TEXT, suite TEXT, metric TEXT, slice TEXT, stands INTEGER, metric_version INTEGER,
-    n INTEGER, n_not_evaluated INTEGER, value REAL, low REAL, high REAL, confidence REAL, method TEXT,
-    PRIMARY KEY (run, suite, metric, slice)) WITHOUT ROWID;
-CREATE TABLE trial_case (run TEXT, suite TEXT, case_id TEXT, fingerprint TEXT,
-    tags TEXT, trials TEXT, answers TEXT, scores TEXT,
-    PRIMARY KEY (run, suite, case_id)) WITHOUT ROWID;
-"""
-
-Stamp = tuple[str, int, int]
-"""A segment's path below the root, its size, and the time of its last change in nanoseconds."""
-
-CaseRows = dict[tuple[str, str], dict[str, Any]]
-"""By suite and case id: the fingerprint and the tags, and in the order of attempts trial ids, answers and scores."""
-
-Marks = tuple[str, Sequence[str], str, str]
-"""Of a trial: the fingerprint and the tags of its case, its id, and the digest of its answer."""
+_TEXTS: Final = frozenset({str})
+_VALUES: Final = frozenset({float, bool, int, type(None)})
+"""The types of what is read of a trial."""
 
 
 class Index:
@@ -73,13 +50,10 @@ class Index:
         known = [other for other in self._stamps() if other != stamp]
         with contextlib.suppress(sqlite3.Error), contextlib.closing(self._brought_up_to(known)) as connection:
             header = SegmentHeader(run=finished.run, estimates=finished.estimates)
-            rows: CaseRows = {}
-            for trial in sorted(finished.trials, key=lambda trial: trial.key):
-                marks = (trial.case_fingerprint, trial.case.tags, trial.id, trial.answer_digest)
-                _collect(rows, trial.key, marks, {score.metric: score.value for score in trial.scores})
-            with _transaction(connection):
+            suites = columns_of(map(_entry, in_order(finished.trials)))
+            with transaction(connection):
                 if not _is_known(connection, stamp):
-                    _insert(connection, stamp, header, rows)
+                    insert(connection, stamp, header, suites)
 
     def _brought_up_to(self, stamps: list[Stamp]) -> sqlite3.Connection:
         if self._path.exists():
@@ -104,7 +78,7 @@ class Index:
                 with contextlib.closing(sqlite3.connect(aside, isolation_level=None)) as connection:
                     # A crash loses the file aside, which nobody has seen; syncing it would protect nothing.
                     connection.execute("PRAGMA synchronous = OFF")
-                    connection.executescript(f"{_TABLES} PRAGMA user_version = {_VERSION};")
+                    connection.executescript(f"{TABLES} PRAGMA user_version = {VERSION};")
                     self._take_in(connection, stamps)
                 aside.replace(self._path)
             finally:
@@ -112,23 +86,23 @@ class Index:
 
     def _take_in(self, connection: sqlite3.Connection, stamps: Iterable[Stamp]) -> None:
         for stamp in stamps:
-            with _transaction(connection):
+            with transaction(connection):
                 if not _is_known(connection, stamp):
                     self._take_in_one(connection, stamp)
 
     def _take_in_one(self, connection: sqlite3.Connection, stamp: Stamp) -> None:
         path = self._root / stamp[0]
         try:
-            header, rows = _read(path)
+            header, suites = _read(path)
         except HistoryError as error:
-            _insert_problem(connection, stamp, str(error))
+            insert_problem(connection, stamp, str(error))
             return
         twin = connection.execute("SELECT segment FROM run WHERE id = ?", (header.run.id,)).fetchone()
         if twin:
             problem = f"{path}: run {header.run.id!r} stands already in {twin[0]}; remove the copy"
-            _insert_problem(connection, stamp, problem)
+            insert_problem(connection, stamp, problem)
             return
-        _insert(connection, stamp, header, rows)
+        insert(connection, stamp, header, suites)
 
     def _stamps(self) -> list[Stamp]:
         return sorted(self._stamp(path) for path in self._root.glob(f"{_WEEK}/run-*.jsonl.gz"))
@@ -139,17 +113,10 @@ class Index:
         return path.relative_to(self._root).as_posix(), found.st_size, found.st_mtime_ns
 
 
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    with connection:
-        yield
-
-
 def _missing(connection: sqlite3.Connection, stamps: list[Stamp]) -> list[Stamp] | None:
     """The segments that the index lacks; None where it must be made anew."""
     [(version,)] = connection.execute("PRAGMA user_version")
-    if version != _VERSION:
+    if version != VERSION:
         return None
     known = set(connection.execute("SELECT path, size, mtime_ns FROM segment"))
     return sorted(set(stamps) - known) if known <= set(stamps) else None
@@ -160,74 +127,36 @@ def _is_known(connection: sqlite3.Connection, stamp: Stamp) -> bool:
     return connection.execute("SELECT 1 FROM segment WHERE path = ?", stamp[:1]).fetchone() is not None
 
 
-def _read(path: Path) -> tuple[SegmentHeader, CaseRows]:
+def _entry(trial: Trial) -> Entry:
+    values = {score.metric: score.value for score in trial.scores}
+    return Entry(trial.key, trial.case_fingerprint, trial.case.tags, trial.id, trial.answer_digest, values)
+
+
+def _read(path: Path) -> tuple[SegmentHeader, dict[str, SuiteColumns]]:
     rows = rows_of(path)
     header = header_of(next(rows)[1], path)
-    cases: CaseRows = {}
-    for line, row in rows:
-        if aside_as(row):
-            continue  # it stands in no estimate
-        try:
-            key = (row["case"].get("suite", ""), row["case"]["id"], row.get("attempt", 1))
-            marks = (row["case_fingerprint"], tuple(row["case"].get("tags", ())), row["id"], row["answer_digest"])
-            _collect(cases, key, marks, {score["metric"]: score["value"] for score in row.get("scores", ())})
-        except (KeyError, TypeError, AttributeError) as error:
-            message = f"{path}:{line}: not a trial ({error!r}). Restore it, or move it out of the history"
-            raise HistoryError(message) from error
-    return header, cases
+    line = 1
+
+    def entries() -> Iterator[Entry]:
+        nonlocal line
+        for line, row in rows:  # noqa: B007  # an error tells it
+            if not aside_as(row):  # such a trial stands in no estimate
+                yield _entry_in(row)
+
+    try:
+        return header, columns_of(entries())
+    except (KeyError, TypeError, AttributeError, OverflowError, ValueError) as error:
+        message = f"{path}:{line}: not a trial ({error!r}). Restore it, or move it out of the history"
+        raise HistoryError(message) from error
 
 
-def _collect(rows: CaseRows, key: TrialKey, marks: Marks, scores: Mapping[str, Any]) -> None:
-    """Take a trial into the row of its case."""
-    fingerprint, tags, trial, answer = marks
-    fresh = {"fingerprint": fingerprint, "tags": tags, "trials": [], "answers": [], "scores": {}}
-    row = rows.setdefault(key[:2], fresh)
-    place = len(row["trials"])
-    row["trials"].append(trial)
-    row["answers"].append(answer)
-    for metric, value in scores.items():
-        values = row["scores"].setdefault(metric, [])
-        values.extend([None] * (place - len(values)))
-        values.append(value)
-
-
-def _insert(connection: sqlite3.Connection, stamp: Stamp, header: SegmentHeader, rows: CaseRows) -> None:
-    run = header.run
-    started = (run.started - _EPOCH) // timedelta(microseconds=1)
-    described = _TEXT.encode(encode(run))
-    connection.execute("INSERT INTO segment VALUES (?, ?, ?, '')", stamp)
-    connection.execute(
-        "INSERT INTO run VALUES (?, ?, ?, ?, ?)", (run.id, started, week_of(run.started), stamp[0], described)
-    )
-    connection.executemany(
-        "INSERT INTO summary VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                *(
-                    run.id,
-                    run.week_of(one.suite),
-                    one.suite,
-                    one.metric,
-                    one.slice,
-                    run.stands_for(one.suite),
-                    one.metric_version,
-                ),
-                *(one.n, one.n_not_evaluated, one.value, one.low, one.high, one.confidence, one.method),
-            )
-            for one in header.estimates
-        ],
-    )
-    connection.executemany(
-        "INSERT INTO trial_case VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                *(run.id, suite, case, row["fingerprint"], _TEXT.encode(row["tags"])),
-                *("\n".join(row["trials"]), " ".join(row["answers"]), _TEXT.encode(row["scores"])),
-            )
-            for (suite, case), row in rows.items()
-        ],
-    )
-
-
-def _insert_problem(connection: sqlite3.Connection, stamp: Stamp, problem: str) -> None:
-    connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?)", (*stamp, problem))
+def _entry_in(row: Any) -> Entry:  # noqa: ANN401  # any JSON value, checked here
+    case, trial, answer = row["case"], row["id"], row["answer_digest"]
+    key, tags = (case.get("suite", ""), case["id"], row.get("attempt", 1)), case.get("tags", ())
+    told = {score["metric"]: score["value"] for score in row.get("scores", ())}
+    texts = (*key[:2], row["case_fingerprint"], trial, answer, *tags, *told)
+    sound = _TEXTS.issuperset(map(type, texts)) and _VALUES.issuperset(map(type, told.values()))
+    if not sound or type(key[2]) is not int:
+        raise TypeError(trial)
+    values = {metric: None if value is None else float(value) for metric, value in told.items()}
+    return Entry(key, row["case_fingerprint"], tags, trial, answer, values)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pytest_agenteval.errors import HistoryError, InvalidValue
-from pytest_agenteval.model.codec import decode, encode
+from pytest_agenteval.model.codec import decode, encode, encode_without
 from pytest_agenteval.model.estimate import Estimate
 from pytest_agenteval.model.jsonvalue import parse
 from pytest_agenteval.model.run import FinishedRun, Run, week_of
+from pytest_agenteval.model.score import Score
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.store.files import create_atomically, gzipped, safe_name
 
@@ -26,6 +28,8 @@ ASIDE: Final = ("second_look", "unneeded")
 _LINES: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _LONGEST_LINE: Final = 256 * 2**20  # bytes; a longer one is no trial, and may be a bomb
 
+_quoted = lru_cache(maxsize=1000)(_LINES.encode)  # names of metrics, and reasons, which are few
+_WRITTEN_AS_TEXT: Final = frozenset({float, bool, type(None)})
 _T = TypeVar("_T")
 
 
@@ -53,16 +57,8 @@ def write_segment(root: Path, finished: FinishedRun) -> Path:
     Raises HistoryError where there is one already: a segment is never overwritten.
     """
     path = segment_path(root, finished.run)
-    head = {
-        "schema": SCHEMA,
-        "run": encode(finished.run),
-        "estimates": encode(finished.estimates),
-    }
-    first = [encode(trial) for trial in sorted(finished.trials, key=lambda trial: trial.key)]
-    aside = [
-        {name: encode(trial)} for name in ASIDE for trial in sorted(getattr(finished, name), key=lambda one: one.key)
-    ]
-    lines = [_line(row) for row in (head, *first, *aside)]
+    lines = [head_line(finished), *map(trial_line, _in_order(finished.trials))]
+    lines += [aside_line(name, trial) for name in ASIDE for trial in _in_order(getattr(finished, name))]
     if not create_atomically(path, gzipped("".join(lines).encode())):
         message = f"{path} exists: a run's segment is written once. Give the new run another id"
         raise HistoryError(message)
@@ -76,10 +72,16 @@ def read_segment(path: Path) -> FinishedRun:
     first: list[Trial] = []
     aside: dict[str, list[Trial]] = {name: [] for name in ASIDE}
     for line, row in rows:
-        name = aside_as(row)
-        aside.get(name, first).append(_decoded(Trial, row[name] if name else row, path, line))
+        name, trial = trial_in(row, path, line)
+        aside.get(name, first).append(trial)
     parts: dict[str, Any] = {name: tuple(trials) for name, trials in aside.items()}
     return FinishedRun(run=header.run, trials=tuple(first), estimates=header.estimates, **parts)
+
+
+def trial_in(row: Any, path: Path, line: int) -> tuple[str, Trial]:  # noqa: ANN401  # any JSON value
+    """The trial in a row, and which of ``ASIDE`` it stands under."""
+    name = aside_as(row)
+    return name, _decoded(Trial, row[name] if name else row, path, line)
 
 
 def aside_as(row: Any) -> str:  # noqa: ANN401  # any JSON value
@@ -89,6 +91,19 @@ def aside_as(row: Any) -> str:  # noqa: ANN401  # any JSON value
 
 def rows_of(path: Path) -> Iterator[tuple[int, Any]]:
     """Line number and JSON value of each line; the first is the header. Raises HistoryError as it reads."""
+    return ((number, parsed(line, path, number)) for number, line in lines_of(path))
+
+
+def parsed(line: bytes, path: Path, number: int) -> Any:  # noqa: ANN401  # any JSON value
+    """The JSON value of a line. Raises HistoryError where it is none."""
+    try:
+        return parse(line.decode())
+    except (InvalidValue, UnicodeDecodeError) as error:
+        raise _unsound(path, number, str(error)) from error
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The number of each line, and the line. Raises HistoryError as it reads."""
     number = 0
     try:
         with gzip.open(path, "rb") as stream:
@@ -96,8 +111,8 @@ def rows_of(path: Path) -> Iterator[tuple[int, Any]]:
                 number += 1
                 if not line.endswith(b"\n"):
                     raise _unsound(path, number, "the line is cut short, or too long")
-                yield number, parse(line.decode())
-    except (InvalidValue, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
+                yield number, line
+    except (OSError, EOFError, zlib.error) as error:
         raise _unsound(path, max(number, 1), str(error)) from error
     if not number:
         raise _unsound(path, 1, "it is empty")
@@ -119,6 +134,35 @@ def _decoded(kind: type[_T], row: Any, path: Path, line: int) -> _T:  # noqa: AN
         return decode(kind, row)
     except (InvalidValue, OverflowError) as error:
         raise _unsound(path, line, str(error)) from error
+
+
+def _in_order(trials: Iterable[Trial]) -> list[Trial]:
+    return sorted(trials, key=lambda trial: trial.key)
+
+
+def head_line(finished: FinishedRun) -> str:
+    """The first line: the run and its estimates."""
+    return _line({"schema": SCHEMA, "run": encode(finished.run), "estimates": encode(finished.estimates)})
+
+
+def aside_line(name: str, trial: Trial) -> str:
+    """The line of a trial that stands in no estimate."""
+    return _line({name: encode(trial)})
+
+
+def trial_line(trial: Trial) -> str:
+    """The trial with its scores at the end. A run has so many of them that one after the other is written by hand."""
+    rest = _LINES.encode(encode_without(trial, "scores"))
+    return f'{rest[:-1]},"scores":[{",".join(map(_score, trial.scores))}]}}\n' if trial.scores else f"{rest}\n"
+
+
+def _score(score: Score) -> str:
+    value = score.value
+    if score.evidence or score.metric_version != 1 or type(value) not in _WRITTEN_AS_TEXT:
+        return _LINES.encode(encode(score))
+    reason = f',"reason":{_quoted(score.reason)}' if score.reason else ""
+    told = "null" if value is None else repr(value).lower()
+    return f'{{"metric":{_quoted(score.metric)},"value":{told}{reason}}}'
 
 
 def _line(value: object) -> str:

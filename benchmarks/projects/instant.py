@@ -1,0 +1,25 @@
+"""W1: the agent answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.projects.cases import METRICS, cases
+from benchmarks.work import WORKS
+from pytest_agenteval import Case, Trial, agent_cases
+
+WORK = WORKS["W1"]
+
+
+@pytest.fixture(scope="session")
+def agent() -> Callable[[str], str]:
+    """The agent."""
+    return WORK.ask_blocking
+
+
+@agent_cases(cases(WORK), metrics=METRICS)
+def test_agent(trial: Trial, case: Case) -> None:
+    """Each answer is right."""
+    assert trial.output == case.expect["output"]
