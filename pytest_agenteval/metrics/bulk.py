@@ -104,14 +104,16 @@ class Scores(Mapping[str, Score]):
         assert isinstance(self._metric, FunctionMetric)
         spec, add, takes_bools = self.spec, self._values.append, self._takes_bools
         judgements = map(self._metric.function, *columns)
-        while True:  # behind an error, they go on
+        end = len(self._values) + len(columns[0])
+        while len(self._values) < end:  # behind an error, they go on
             try:
                 for judged in judgements:
                     if takes_bools and (judged is True or judged is False):
                         add(judged)
                     else:
                         self._keep(as_score(spec, judged))
-                return
+                if len(self._values) < end:
+                    raise StopIteration  # the function did, and map took that for the end
             except Exception as error:  # noqa: BLE001  # as score_trial: a metric may raise anything
                 self._keep(failed(spec, error))
 

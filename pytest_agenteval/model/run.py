@@ -52,8 +52,8 @@ class Run:
     line put in place of the suites' own: neither becomes a week's value. ``recorded`` has the time of each suite
     that was replayed from a recording which tells one. ``specs`` are the metrics as they were in this run.
     ``looked_again`` names the suites of which the gate took a second look, ``rounds`` has those whose repeats
-    were adaptive, ``cached`` how many trials of each suite were kept from earlier runs. ``aside`` says what the run is kept
-    for where it stands for no week in spite of being whole: the scores of another run, taken anew.
+    were adaptive, ``cached`` how many trials of each suite were kept from earlier runs. ``aside`` says what the run is
+    kept for where it stands for no week in spite of being whole: the scores of another run, taken anew.
     """
 
     id: str

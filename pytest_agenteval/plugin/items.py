@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -39,7 +39,8 @@ class Items:
     """The hooks and fixtures of a process that runs items (the only one, or a worker)."""
 
     def __init__(self, config: pytest.Config, trials: Trials, ahead: Ahead) -> None:
-        self._is_worker = distribution.is_worker(config)
+        self._config, self._is_worker = config, distribution.is_worker(config)
+        self._unwritten = ""
         self._trials, self._ahead = trials, ahead
         self._knows_its_share = False
         self._light = Light(config, ahead, self._complete)
@@ -138,14 +139,14 @@ class Items:
         if trial is not None:
             self._add_sections(item, job)
             if trial.error is not None:
-                item.stash[_SAFE] = self._trials.score(job)
+                item.stash[_SAFE] = self._scored(job)
                 _end_without_answer(item.stash[_SAFE])
         try:
             yield
         finally:
             trial = self._trials.finished(job)
             if trial is not None:
-                item.stash[_SAFE] = self._trials.score(job)
+                item.stash[_SAFE] = self._scored(job)
         if trial is None:
             pytest.fail("the test handed over no trial: call record_trial(answer)", pytrace=False)
         if trial.error is not None:
@@ -175,6 +176,8 @@ class Items:
 
     def _asked(self, item: pytest.Item, job: Job, agent: object) -> Trial:
         """The trial; where nothing can be written the run ends: what is paid for must not be lost."""
+        if self._unwritten:
+            pytest.fail(self._unwritten, pytrace=False)
         try:
             with timeouts.clock_held(item):
                 return self._trials.trial(job, agent)
@@ -183,7 +186,21 @@ class Items:
             reason = f"not called: {refusal}"
             raise pytest.skip.Exception(reason, _use_item_location=True) from None
         except IntegrityError as error:
+            self._end(error)
+
+    def _scored(self, job: Job) -> SafeTrial:
+        try:
+            return self._trials.score(job)
+        except IntegrityError as error:
+            self._end(error)
+
+    def _end(self, error: IntegrityError) -> NoReturn:
+        """End the run; to xdist a worker that exits is an internal error, so it fails what is left to it, uncalled."""
+        if not self._is_worker:
             pytest.exit(str(error), returncode=exits.INTEGRITY)
+        self._unwritten = str(error)
+        distribution.tell_trouble(self._config, self._unwritten)
+        pytest.fail(self._unwritten, pytrace=False)
 
     def _add_sections(self, item: pytest.Item, job: Job) -> None:
         heard = self._trials.heard(job)

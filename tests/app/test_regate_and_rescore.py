@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,15 @@ def test_it_is_kept_as_a_run_of_its_own_dated_as_the_stored_one(workspace: Works
     assert [trial.key for trial in kept.trials] == [trial.key for trial in stored.trials]
     assert workspace.history.find_trial(kept.trials[0].id).score("contains") is not None
     assert workspace.history.read(stored.run.id).trials == tuple(stored.trials)
+
+
+def test_the_second_look_is_scored_anew_too_and_stands_aside(workspace: Workspace) -> None:
+    stored = finished(workspace, cases(3))
+    looked = replace(stored, run=replace(stored.run, id="looked"), second_look=stored.trials[:1])
+    workspace.history.append(looked)
+    found = anew(workspace, looked, "contains").anew
+    assert [trial.score("contains") is not None for trial in found.second_look] == [True]
+    assert len(found.trials) == 3
 
 
 @pytest.mark.parametrize("stands", [False, True])

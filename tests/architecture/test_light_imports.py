@@ -33,6 +33,41 @@ def pytest_unconfigure(config):
     pathlib.Path("loaded.json").write_text(json.dumps([plugged, sorted(sys.modules)]))
 """
 
+# Two metrics, a 0 or 1 and a share, worse on as many cases as the agent is told.
+JUDGED_SUITE = """
+import os
+import pytest
+from pytest_agenteval import Case, agent_cases
+
+@pytest.fixture(scope="session")
+def agent():
+    return lambda text: "out of order" if int(text) < int(os.environ["WORSE"]) else "in good order"
+
+@agent_cases(
+    [Case(id=f"c{n}", input=str(n), expect={"output": "in good order", "contains": "good"}) for n in range(40)],
+    metrics=["contains", "token_f1"],
+)
+def test_order(trial):
+    pass
+"""
+JUDGED = """
+import json, os, sys
+import pytest
+from pytest_agenteval.cli import main
+
+tests = set()
+for worse, attempts in (("0", "2"), ("10", "1"), ("30", "1")):
+    os.environ["WORSE"] = worse
+    pytest.main(["-q", *sys.argv[1:], "--agent-eval", "--agent-eval-repeats", attempts])
+    with open(".agenteval/verdict.json") as verdict:
+        tests |= {one.get("comparison", {}).get("test") for one in json.load(verdict)["verdicts"]}
+    if worse == "0":
+        gating = ["--metric", "contains", "--metric", "token_f1"]
+        main(["baseline", "approve", "orders", *gating, "--reason", "good", "--by", "Dana"])
+with open("loaded.json", "w") as loaded:
+    json.dump([sorted(map(str, tests)), sorted(sys.modules)], loaded)
+"""
+
 
 @pytest.fixture(scope="module")
 def modules_of_a_session(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
@@ -71,3 +106,11 @@ def test_the_weeks_of_a_history_are_told_without_anything_heavy(tmp_path: Path) 
     source = f"import json, sys\n{asked}\nprint(json.dumps(sorted(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", source, tmp_path], check=True, capture_output=True, text=True)
     assert not {*HEAVY, "pluggy"} & set(json.loads(answer.stdout))
+
+
+def test_repeats_and_baselines_are_judged_without_numpy_and_scipy(tmp_path: Path) -> None:
+    (tmp_path / "test_orders.py").write_text(JUDGED_SUITE)
+    subprocess.run([sys.executable, "-c", JUDGED, *QUIET], cwd=tmp_path, check=True, capture_output=True)
+    tests, modules = json.loads((tmp_path / "loaded.json").read_text())
+    assert tests == ["McNemar mid-p", "None", "paired t", "sign flips"], "nothing is proven of a test that was not made"
+    assert not HEAVY & set(modules)

@@ -21,14 +21,12 @@ def made(case: str, attempt: int, values: dict[str, Any], suite: str = "s", **fi
         else Score(metric=name, value=None, reason=value, evidence={"needs": value})
         for name, value in values.items()
     ]
-    trajectory = Trajectory(output=f"{case} {attempt}")
-    told: dict[str, Any] = {"scores": tuple(scores), "at": AT} | fields
+    told: dict[str, Any] = {"scores": tuple(scores), "at": AT, "trajectory": Trajectory(output=f"{case} {attempt}")}
     return Trial(
         id=f"{case}-{attempt}",
         case=Case(id=case, input="q", suite=suite, tags=("t",)),
-        trajectory=trajectory,
         attempt=attempt,
-        **told,
+        **told | fields,
     )
 
 
@@ -64,7 +62,7 @@ def test_evidence_of_calibration_is_kept() -> None:
 
 def test_a_look_tells_of_each_suite_what_came_when_and_whence() -> None:
     trials = [
-        made("a", 1, {}, "live", at=AT),
+        made("a", 1, {}, "live", trajectory=Trajectory(output=1, cached=True)),
         made("a", 1, {}, "mixed", at=AT, origin="replay"),
         made("b", 1, {}, "mixed", at=AT),
         made("a", 1, {}, "old", at=AT - timedelta(days=1), origin="replay"),
@@ -73,5 +71,6 @@ def test_a_look_tells_of_each_suite_what_came_when_and_whence() -> None:
     look = Look.of(trials, {("live", "a", 1), ("live", "b", 1)})
     assert look.unfinished == {("live", "b", 1)}
     assert look.suites["mixed"].origins == {"live", "replay"}
+    assert look.cached == {"live": 1}
     assert look.recorded(AT) == {"old": AT - timedelta(days=2)}
     assert look.recorded(AT - timedelta(days=3)) == {}

@@ -30,11 +30,6 @@ def test_beyond_the_quantile_of_t_lies_the_tail_that_was_asked_for(tail: float, 
     assert t_upper_quantile(1.0 - 2.0**-10, degrees) == -t_upper_quantile(2.0**-10, degrees)
 
 
-@given(st.floats(1e-6, 0.5), DEGREES)
-def test_the_quantile_of_t_agrees_with_scipy(tail: float, degrees: float) -> None:
-    assert t_upper_quantile(tail, degrees) == pytest.approx(-float(special.stdtrit(degrees, tail)), rel=1e-10, abs=1e-12)
-
-
 # Made with mpmath at 40 digits.
 @pytest.mark.parametrize(
     ("statistic", "degrees", "tail"),
@@ -46,8 +41,8 @@ def test_the_quantile_of_t_agrees_with_scipy(tail: float, degrees: float) -> Non
         (-12.0, 4.0, 0.00013821427425148648),
         (-36.0, 1000000.0, 6.3669955601995134e-284),
         (-35.0, 12345.678, 2.8579450924808331e-256),
-        (-1e+200, 1.0, 3.1830988618379068e-201),
-        (-1e+100, 2.5, 7.1933971908317221e-251),
+        (-1e200, 1.0, 3.1830988618379068e-201),
+        (-1e100, 2.5, 7.1933971908317221e-251),
     ],
 )
 def test_the_tail_of_t_has_its_digits(statistic: float, degrees: float, tail: float) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,6 +58,12 @@ def test_a_quick_reader_of_others_is_used_for_what_it_reads_alike(tmp_path: Path
     found, _ = read(tmp_path / "rows.jsonl", b'{"a": 1}\n' * AT_ONCE + f'{{"a": {large}}}\n[1]\n'.encode())
     assert found[-1] == (AT_ONCE + 1, {"a": large})
     assert type(found[-1][1]["a"]) is int
+
+
+@pytest.mark.parametrize("quick", [None, SimpleNamespace(loads=json.loads)])
+def test_the_quick_reader_is_found_where_it_is_installed(monkeypatch: Any, quick: Any) -> None:
+    monkeypatch.setitem(sys.modules, "orjson", quick)
+    assert module._orjson() is (quick and json.loads)
 
 
 def test_lines_are_numbered_through_all_blocks_of_a_compressed_file(tmp_path: Path) -> None:
