@@ -36,7 +36,7 @@ class Order:
 
     ``source`` is None where the agent is known no sooner than its item. ``refused`` says why no call was made,
     ``trouble`` is what kept a trial from being made or written down. ``ends`` is when the try under way is given up,
-    ``loop`` where an async agent is called for it.
+    ``loop`` where its agent's coroutine runs, ``is_past``: its item is over.
     """
 
     id: str
@@ -48,6 +48,7 @@ class Order:
     agent: Agent | None = None
     context: Context | None = None
     is_ahead: bool = False
+    is_past: bool = False
     tries: Tries | None = None
     ends: float | None = None
     loop: LoopThread | None = None
@@ -117,7 +118,7 @@ class Coming:
     def _first(self, origin: Hashable) -> Order | None:
         """The next order of an agent that is up, unless another instance of it must be made before."""
         waiting = self._waiting.get(origin, ())
-        while waiting and waiting[0].state is not State.WAITING:
+        while waiting and (waiting[0].is_past or waiting[0].state is not State.WAITING):
             waiting.popleft()  # its item came first
         if not waiting:
             return None

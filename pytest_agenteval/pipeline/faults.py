@@ -23,7 +23,7 @@ class TimeLimit(Exception):  # named for what the user reads
 def fault_of(error: Exception, named: tuple[str, ...] = ()) -> Fault:
     """What is kept of an exception; ``named`` lists exceptions that are the provider's."""
     kind = "infrastructure" if is_infrastructure(error, named) else "agent"
-    text = str(error)[:_LONGEST_MESSAGE] or type(error).__name__
+    text = _text_of(error)[:_LONGEST_MESSAGE] or type(error).__name__
     return Fault(kind=cast(Any, kind), type=type(error).__name__.lstrip("_"), message=text, where=place_of(error))
 
 
@@ -51,8 +51,16 @@ def as_error(raised: BaseException) -> Exception:
     """The exception; an exit that an agent asked for is its error, and must not end the session."""
     if isinstance(raised, Exception):
         return raised
-    error = RuntimeError(f"the agent raised {type(raised).__name__}: {raised}")
+    error = RuntimeError(f"the agent raised {type(raised).__name__}: {_text_of(raised)}")
     return error.with_traceback(raised.__traceback__)
+
+
+def _text_of(raised: BaseException) -> str:
+    """What it says; an exception of an agent's may raise when it is asked."""
+    try:
+        return str(raised)
+    except BaseException:  # noqa: BLE001  # whatever it is
+        return ""
 
 
 def _passing_status(error: BaseException) -> bool:

@@ -22,7 +22,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._handed: deque[tuple[Hashable, Coroutine[Any, Any, None], Context]] = deque()
-        self._is_told = False
+        self._is_told = self._is_ending = False
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
         threading.Thread(target=self._serve, name="agenteval-loop", daemon=True).start()
 
@@ -61,6 +61,7 @@ class LoopThread:
 
     def stop(self) -> None:
         """Cancel all tasks, and end the thread when they have ended."""
+        self._is_ending = True
         with contextlib.suppress(RuntimeError):  # it is closed
             self._loop.call_soon_threadsafe(self._loop.stop)
 
@@ -77,12 +78,10 @@ class LoopThread:
     def _serve(self) -> None:
         loop = self._loop
         asyncio.set_event_loop(loop)
-        stopped = False
-        while not stopped:
-            # A SystemExit in a task of the agent's own leaves the loop; the others still wait for their answers.
+        while not self._is_ending:
+            # An agent may stop the loop, or leave it by SystemExit; the others still wait for their answers.
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
                 loop.run_forever()
-                stopped = True
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from queue import SimpleQueue
 from time import monotonic
@@ -21,6 +21,7 @@ from pytest_agenteval.pipeline.asking import Course, ask_here, ask_on_loop, foll
 from pytest_agenteval.pipeline.budget import Budget, Meter
 from pytest_agenteval.pipeline.clock import Clock, SystemClock
 from pytest_agenteval.pipeline.coming import Book, Coming, Order, Source, State
+from pytest_agenteval.pipeline.faults import as_error
 from pytest_agenteval.pipeline.heard import HEARD
 from pytest_agenteval.pipeline.pace import Pace
 from pytest_agenteval.pipeline.rates import Rates
@@ -77,8 +78,8 @@ class Engine:
         self._pace = Pace()
         self._lock = threading.Lock()
         self._arrival = threading.Condition(self._lock)
-        self._awaited: Order | None = None
-        self._inbox: SimpleQueue[Order | None] = SimpleQueue()
+        self._awaited: set[Order] = set()
+        self._inbox: SimpleQueue[tuple[Order, Context] | None] = SimpleQueue()
         self._n_threads = 0
         self._loop: LoopThread | None = None
         self._is_closed = False
@@ -122,14 +123,17 @@ class Engine:
 
     def take(self, order: Order, agent: Agent) -> None:
         """Have the order's trial, now. Raises what kept it from being written down."""
-        if order.state is State.WAITING and agent.origin == "replay":
-            self._answer_here(order, agent)
+        if agent.origin == "replay" and self._is_mine(order, agent):
+            self._answer_here(order)
         with self._lock:
             if order.agent not in (None, agent):  # it was called by another than its item is given
                 self._await(order)
                 self._is_taken(order)
                 order.reset()
             if order.state is State.WAITING:
+                if self._is_closed:
+                    message = f"the engine is closed, and trial {order.id} was not made before"
+                    raise RuntimeError(message)
                 order.agent, order.context = agent, copy_context()
                 self._urgent.append(order)
                 self._pump()
@@ -140,6 +144,7 @@ class Engine:
 
     def pass_by(self, order: Order) -> None:
         """The item of the order is over, whether or not it asked for the trial."""
+        order.is_past = True  # if it waits still, it is not called ahead any more
         if order.is_ahead:
             with self._lock:
                 self._is_taken(order)
@@ -148,6 +153,8 @@ class Engine:
         """End what is under way, and the threads. A call that hangs is left behind: a thread cannot be killed."""
         with self._lock:
             self._is_closed = True
+            # What ends by itself within a moment is kept: it is paid for.
+            self._wait_for(self._under_way.copy(), _GRACE / 2)
             self._let_go(list(self._under_way))
         for _ in range(self._n_threads):
             self._inbox.put(None)
@@ -174,19 +181,32 @@ class Engine:
         order.state = State.BEGUN
         self._n_untaken += order.is_ahead
         self._under_way.add(order)
-        assert order.context is not None  # whoever lets an order begin has given it its agent
-        if order.is_async:
-            self._start_on_loop(order)
-            return
-        if self._n_threads < len(self._under_way):
-            self._n_threads += 1
-            threading.Thread(target=self._serve, name="agenteval-agent", daemon=True).start()
-        self._inbox.put(order)
+        self._hand_over(order)
 
-    def _start_on_loop(self, order: Order) -> None:
-        assert order.context is not None  # it has begun
-        loop = order.loop = self._on_loop()
-        loop.start(order, self._made_on_loop(order, loop), order.context)
+    def _hand_over(self, order: Order) -> None:
+        """Give it to the loop or to a thread; where the system has no thread for it, its item is told."""
+        assert order.context is not None  # whoever lets an order begin has given it its agent
+        try:
+            if order.is_async:
+                order.loop = self._on_loop()
+                order.loop.start(order, self._made_on_loop(order, order.context), order.context)
+                return
+            if self._n_threads < len(self._under_way):
+                self._add_thread()
+        except RuntimeError as error:
+            order.trouble = error
+            self._is_over(order)
+        else:
+            self._inbox.put((order, order.context))
+
+    def _add_thread(self) -> None:
+        try:
+            threading.Thread(target=self._serve, name="agenteval-agent", daemon=True).start()
+        except RuntimeError:
+            if self._n_threads == 0:
+                raise
+            return  # those that are there do it, one call after the other
+        self._n_threads += 1
 
     def _is_taken(self, order: Order) -> None:
         if order.is_ahead:
@@ -197,7 +217,7 @@ class Engine:
                 self._pump()
 
     def _await(self, order: Order) -> None:
-        self._awaited = order
+        self._awaited.add(order)
         while order.state is not State.OVER:
             if not self._pace.is_quick:
                 self._arrival.wait(self._patience())
@@ -205,7 +225,7 @@ class Engine:
             elif not self._arrival.wait(_QUICK_NO_MORE):
                 self._pace.forget()
                 self._pump()
-        self._awaited = None
+        self._awaited.discard(order)
 
     def _patience(self) -> float:
         """Seconds until somebody's time limit; who has not begun a try ends no sooner than a whole one."""
@@ -227,12 +247,15 @@ class Engine:
     def _leave_behind(self, order: Order) -> None:
         if not order.is_async:
             self._n_threads -= 1
-        elif order.loop is self._loop:
-            # An async agent that blocks holds up its loop: the others get a new one, those that wait on this one too.
-            self._loop = None
-            for other in self._under_way:
-                if other.loop is order.loop and other.tries is None and other.state is State.BEGUN:
-                    self._start_on_loop(other)
+        if order.loop is None or order.loop is not self._loop:
+            return
+        # What blocks holds up its loop: the others get a new one, those that wait on this one between tries too.
+        self._loop = None
+        for other in self._under_way:
+            if other.loop is order.loop and other.is_async and other.ends is None and other.state is State.BEGUN:
+                assert other.context is not None  # it has begun
+                other.context = other.context.copy()  # by which the one that was held up sees that it is not wanted
+                self._hand_over(other)
 
     def _let_go(self, orders: Sequence[Order]) -> None:
         """Cancel these, wait a little for those that cannot be cancelled, and forget what comes of them."""
@@ -241,11 +264,9 @@ class Engine:
         begun = [order for order in orders if order.state is State.BEGUN]
         for order in begun:
             order.state = State.OVER  # what comes of it now is not what the agent would have done
-            if order.loop is not None:
-                order.loop.cancel(order, partial(self._has_ended, order))
-        until = monotonic() + _GRACE
-        while self._under_way.intersection(orders) and (left := until - monotonic()) > 0:
-            self._arrival.wait(min(left, 0.05))
+            if order.is_async and order.loop is not None:
+                order.loop.cancel(order, partial(self._has_ended, order, order.context))
+        self._wait_for(orders, _GRACE / 2)
         for order in self._under_way.intersection(orders):
             self._under_way.discard(order)
             self._leave_behind(order)
@@ -253,32 +274,52 @@ class Engine:
             self._n_untaken -= order.is_ahead
             order.reset()
 
+    def _wait_for(self, orders: Iterable[Order], seconds: float) -> None:
+        """Until none of these is under way, or so long."""
+        until = monotonic() + seconds
+        while self._under_way.intersection(orders) and (left := until - monotonic()) > 0:
+            self._arrival.wait(min(left, 0.05))
+
     def _end(self, order: Order) -> None:
-        order.state = State.OVER
-        self._under_way.discard(order)
-        if self._awaited is order:
-            self._arrival.notify()
+        self._is_over(order)
         self._pump()
 
-    # What follows runs where the agent runs: in a thread of the pool, or on the loop.
+    def _is_over(self, order: Order) -> None:
+        order.state = State.OVER
+        self._under_way.discard(order)
+        if order in self._awaited:
+            self._arrival.notify_all()
+
+    def _is_mine(self, order: Order, agent: Agent) -> bool:
+        """Whether it waits, and is now the caller's to make."""
+        with self._lock:
+            if order.state is not State.WAITING:
+                return False
+            order.agent, order.state = agent, State.BEGUN
+            return True
+
+    # What follows runs where the agent runs: in a thread of the pool, or on the loop. An order may have been begun
+    # anew while an earlier call for it went on: ``turn``, its context, tells them apart.
 
     def _serve(self) -> None:
-        while (order := self._inbox.get()) is not None:
-            assert order.context is not None  # it has begun
-            if not order.context.run(self._made_here, order):
+        while (handed := self._inbox.get()) is not None:
+            order, turn = handed
+            if not turn.run(self._made_here, order, turn):
                 return  # it took too long, and another thread has this one's place
 
-    def _made_here(self, order: Order) -> bool:
+    def _made_here(self, order: Order, turn: Context) -> bool:
+        if order.context is not turn:
+            return False
         HEARD.set(order.heard)
         made: Trial | Exception | None
         try:
             made = follow(self._course(order), self._asker(order), self._clock)
-        except Exception as error:  # noqa: BLE001  # a fault of ours, told to whoever asks for the trial
-            made = error
-        return self._finish(order, made)
+        except BaseException as error:  # noqa: BLE001  # a fault of ours, told to whoever asks for the trial
+            made = as_error(error)
+        return self._finish(order, turn, made)
 
-    async def _made_on_loop(self, order: Order, loop: LoopThread) -> None:
-        if order.loop is not loop:
+    async def _made_on_loop(self, order: Order, turn: Context) -> None:
+        if order.context is not turn:
             return  # it was held up, and another has begun it
         HEARD.set(order.heard)
         agent, seconds = order.agent, self._limits.seconds
@@ -287,22 +328,31 @@ class Engine:
         try:
             course = self._course(order)
             made = await follow_on_loop(course, lambda call: ask_on_loop(agent, call, seconds), self._clock)
-        except Exception as error:  # noqa: BLE001  # the same
-            made = error
-        self._finish(order, made)
+        except BaseException as error:  # noqa: BLE001  # the same
+            made = as_error(error)
+        self._finish(order, turn, made)
 
-    def _answer_here(self, order: Order, agent: Agent) -> None:
+    def _answer_here(self, order: Order) -> None:
         """A recording answers at once: no thread is asked, and Ctrl-C is the user's."""
-        order.agent, order.state = agent, State.OVER
         try:
             self._keep(order, follow(self._course(order), self._asker(order), self._clock, Exception))
         except Exception as error:  # noqa: BLE001  # the same
             order.trouble = error
+        finally:
+            order.state = State.OVER
 
     def _asker(self, order: Order) -> Callable[[Call], Trajectory]:
         agent, seconds = order.agent, self._limits.seconds
         assert agent is not None  # it has begun
-        return lambda call: ask_here(agent, call, seconds, self._on_loop)
+        return lambda call: ask_here(agent, call, seconds, partial(self._loop_for, order))
+
+    def _loop_for(self, order: Order) -> LoopThread:
+        """The loop on which is awaited what a blocking agent leaves to be awaited."""
+        with self._lock:
+            order.loop = self._on_loop()
+            if order.ends is not None:
+                order.ends += _GRACE  # the loop has a timer of its own
+            return order.loop
 
     def _on_loop(self) -> LoopThread:
         if self._loop is None:
@@ -317,10 +367,13 @@ class Engine:
         known = None if self._book is None else self._book.known(order)
         if known is not None:
             return known
+        turn, order.ends = order.context, None
         tries = order.tries = Tries(order.agent, order.call, self._limits, self._clock, self._reach)
         while tries.trajectory is None:
             while wait := self._rates.wait():
                 yield wait
+            if order.context is not turn or order.state is not State.BEGUN:
+                return None  # it is not wanted any more
             if refusal := self.meter.admit():
                 if not tries.retries:
                     order.refused = refusal
@@ -334,7 +387,8 @@ class Engine:
                 assert answer is not None  # a call is answered, or raises
                 tries.answered(answer)
             except Exception as error:  # noqa: BLE001  # whatever an agent raises is a result
-                order.ends = None
+                if order.context is turn:
+                    order.ends = None
                 if (wait_before := tries.failed(error)) is not None:
                     yield wait_before
         return self._counted(tries.trial(order.id))
@@ -348,26 +402,33 @@ class Engine:
         self.meter.spent(trial)
         return trial
 
-    def _finish(self, order: Order, made: Trial | Exception | None) -> bool:
+    def _finish(self, order: Order, turn: Context, made: Trial | Exception | None) -> bool:
         """Hand over what came of an order; False where nobody waits for it any more."""
-        if order.tries is not None:
-            self._pace.note(monotonic() - order.tries.begun)
+        now = monotonic()
         with self._lock:
+            if order.context is not turn:
+                return False
+            if order.tries is not None:
+                self._pace.note(now - order.tries.begun)
             if order.state is not State.BEGUN:
                 if order.is_async or order not in self._under_way:
                     return False
                 self._under_way.discard(order)
                 return True  # it was let go, and its thread is free again
             order.state = State.KEPT
-        self._keep(order, made)
+        try:
+            self._keep(order, made)
+        except BaseException as error:  # noqa: BLE001  # a redactor of the user's may exit: it is told all the same
+            order.trouble = as_error(error)
         with self._lock:
             self._end(order)
         return True
 
-    def _has_ended(self, order: Order) -> None:
+    def _has_ended(self, order: Order, turn: Context | None) -> None:
         """A call on the loop that is not wanted any more has ended."""
         with self._lock:
-            self._under_way.discard(order)
+            if order.context is turn:
+                self._under_way.discard(order)
 
     def _keep(self, order: Order, made: Trial | Exception | None) -> None:
         if isinstance(made, Exception):

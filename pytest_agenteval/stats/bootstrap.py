@@ -81,8 +81,8 @@ def _bca(estimate: float, replicates: NDArray[Any], left_out: NDArray[Any], conf
 
 def _acceleration(left_out: NDArray[Any]) -> float:
     pulls = left_out.mean() - left_out
-    squares = float((pulls**2).sum())
-    return float((pulls**3).sum()) / (6.0 * squares**1.5) if squares else 0.0
+    scale = 6.0 * float((pulls**2).sum()) ** 1.5
+    return float((pulls**3).sum()) / scale if scale else 0.0
 
 
 def _level(z0: float, a: float, z: float) -> float:

@@ -43,6 +43,20 @@ class CaseRows:
         """From where to where the trials of each case stand in a column."""
         return pairwise(accumulate(self.attempts, initial=0))
 
+    def scores(self, column: Column, answers: Sequence[tuple[str, ...]]) -> dict[str, CaseScores]:
+        """By case, the values of its trials and the answers, of which each case has a tuple; without one left out."""
+        found: dict[str, CaseScores] = {}
+        cases = zip(self.cases, self.fingerprints, self.spans(), answers, strict=True)
+        once: dict[tuple[float, ...], tuple[float, ...]] = {}  # most cases of a verdict have the same values
+        for case, fingerprint, (start, end), told in cases:
+            values = column[start:end]
+            known = tuple([_ONCE.get(value, value) for value in values if value is not None])
+            if len(known) < len(values):
+                told = tuple(one for one, value in zip(told, values, strict=True) if value is not None)
+            if known:
+                found[case] = CaseScores(fingerprint=fingerprint, values=once.setdefault(known, known), answers=told)
+        return found
+
     def means(self, column: Column) -> Column:
         """By case, the mean of what is known of its trials; None where nothing is."""
         return column if len(column) == len(self.cases) else [_mean(column[a:b]) for a, b in self.spans()]
@@ -57,23 +71,6 @@ class SuiteColumns:
     trials: Sequence[str]
     answers: Sequence[str]
     values: Mapping[str, Column]
-
-    def case_scores(self) -> dict[str, dict[str, CaseScores]]:
-        """By metric and case, the values of its trials; cases without a value are left out."""
-        answers = [tuple(self.answers[start:end]) for start, end in self.rows.spans()]  # the metrics share them
-        return {metric: found for metric, column in self.values.items() if (found := self._of(column, answers))}
-
-    def _of(self, column: Column, answers: Sequence[tuple[str, ...]]) -> dict[str, CaseScores]:
-        found = {}
-        cases = zip(self.rows.cases, self.rows.fingerprints, self.rows.spans(), answers, strict=True)
-        for case, fingerprint, (start, end), told in cases:
-            values = column[start:end]
-            known = [_ONCE.get(value, value) for value in values if value is not None]
-            if len(known) < len(values):
-                told = tuple(one for one, value in zip(told, values, strict=True) if value is not None)
-            if known:
-                found[case] = CaseScores(fingerprint=fingerprint, values=tuple(known), answers=told)
-        return found
 
 
 def columns_of(entries: Iterable[Entry]) -> dict[str, SuiteColumns]:

@@ -18,7 +18,7 @@ from pytest_agenteval.store.history.index import Index
 from pytest_agenteval.store.history.segments import read_segment, segment_name, write_segment
 from pytest_agenteval.store.history.steps import WeekStep, steps
 from pytest_agenteval.store.history.stream import SegmentWriter, open_segment
-from pytest_agenteval.store.history.tables import EPOCH, suite_columns
+from pytest_agenteval.store.history.tables import EPOCH, case_scores, tags
 
 _ESTIMATE: Final = (
     *("suite", "metric", "metric_version", "slice"),
@@ -114,13 +114,12 @@ class History:
     def case_scores(self, run_id: str, suite: str) -> Mapping[str, Mapping[str, CaseScores]]:
         """By metric and case id, the values of a suite in a run; cases without a value are left out."""
         with self._index.opened() as connection:
-            return suite_columns(connection, run_id, suite).case_scores()
+            return case_scores(connection, run_id, suite)
 
     def tagged(self, run_id: str, suite: str) -> Mapping[str, frozenset[str]]:
         """By tag, the cases of a suite in a run that bear it."""
         with self._index.opened() as connection:
-            tags = suite_columns(connection, run_id, suite).tags
-        return {tag: frozenset(cases) for tag, cases in tags.items()}
+            return {tag: frozenset(cases) for tag, cases in tags(connection, run_id, suite).items()}
 
     def week_values(
         self, suite: str | None = None, metric: str | None = None, until: str | None = None

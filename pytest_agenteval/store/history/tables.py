@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pytest_agenteval.model.codec import encode
-from pytest_agenteval.model.estimate import Estimate
+from pytest_agenteval.model.estimate import CaseScores, Estimate
 from pytest_agenteval.model.run import Run, week_of
 from pytest_agenteval.store.history.columns import CaseRows, Column, SuiteColumns, packed, unpacked
 from pytest_agenteval.store.history.segments import SegmentHeader
@@ -68,17 +68,22 @@ def insert_problem(connection: sqlite3.Connection, stamp: Stamp, problem: str) -
     connection.execute(_into("segment", 4), (*stamp, problem))
 
 
-def suite_columns(connection: sqlite3.Connection, run: str, suite: str) -> SuiteColumns:
-    """All that was kept of a suite in a run; nothing where it had no trial."""
-    query = "SELECT tags, trials, answers FROM suite WHERE run = ? AND suite = ?"
-    tags, trials, answers = connection.execute(query, (run, suite)).fetchone() or ("{}", "", "[]")
-    return SuiteColumns(
-        rows=case_rows(connection, run, suite),
-        tags=json.loads(tags),
-        trials=trials.split("\n"),
-        answers=json.loads(answers),
-        values=score_columns(connection, run, suite),
-    )
+def case_scores(connection: sqlite3.Connection, run: str, suite: str) -> dict[str, dict[str, CaseScores]]:
+    """By metric and case, the values of a suite in a run; cases without a value are left out."""
+    rows = case_rows(connection, run, suite)
+    query = "SELECT answers FROM suite WHERE run = ? AND suite = ?"
+    all_answers = json.loads((connection.execute(query, (run, suite)).fetchone() or ("[]",))[0])
+    answers = [tuple(all_answers[start:end]) for start, end in rows.spans()]  # the metrics share them
+    scores = connection.execute("SELECT metric, scores FROM score WHERE run = ? AND suite = ?", (run, suite))
+    found = ((metric, rows.scores(unpacked(column), answers)) for metric, column in scores)
+    return {metric: cases for metric, cases in found if cases}
+
+
+def tags(connection: sqlite3.Connection, run: str, suite: str) -> dict[str, list[str]]:
+    """By tag, the cases of a suite in a run that bear it."""
+    found = connection.execute("SELECT tags FROM suite WHERE run = ? AND suite = ?", (run, suite)).fetchone()
+    told: dict[str, list[str]] = json.loads(found[0]) if found else {}
+    return told
 
 
 def case_rows(connection: sqlite3.Connection, run: str, suite: str) -> CaseRows:
