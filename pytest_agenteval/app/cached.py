@@ -60,7 +60,7 @@ class CachedAnswers:
         told = []
         if self._cache.n_unsound:
             entries = counted(self._cache.n_unsound, "entry", "entries")
-            told.append(f"{entries} of the cache could not be read, and count for nothing")
+            told.append(f"{entries} of the cache could not be read; passed over")
         if self._cache.refusal:
             told.append(f"the cache could not be written: {self._cache.refusal}")
         return told

@@ -75,7 +75,10 @@ class Judged:
 
     def without(self, refused: Mapping[str, int]) -> Judged:
         """The same of a run that was refused so many trials, by the reasons: it is never green."""
-        told = tuple(f"{why}; {counted(n, 'trial')} not made" for why, n in sorted(refused.items()))
+        told = tuple(
+            f"{why}; {counted(n, 'trial')} not made. Allow more by --agent-eval-budget"
+            for why, n in sorted(refused.items())
+        )
         causes = (Cause(code=exits.INCONCLUSIVE, text=text) for text in told)
         return replace(self, cut_short=told, causes=(*self.causes, *causes))
 

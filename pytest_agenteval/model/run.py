@@ -109,7 +109,9 @@ class StoredTrials(Sequence[Trial]):
 
     def __getitem__(self, place: Any) -> Any:  # noqa: ANN401  # a trial, or a list of them for a slice
         if isinstance(place, int) and place >= 0:
-            return list(islice(self, place, place + 1))[0]
+            for trial in islice(self, place, None):
+                return trial
+            raise IndexError(place)
         return list(self)[place]
 
 

@@ -63,7 +63,7 @@ class Meter:
 
     def __init__(self, budget: Budget, clock: Clock, parts: int = 1) -> None:
         self._budget, self._clock, self._begun = budget.share(parts), clock, clock.now()
-        self._what = "is spent" if parts == 1 else f"is spent (one of {parts} parts)"
+        self._whole, self._parts = budget, parts
         self._lock = Lock()
         self._is_limited = any(getattr(budget, field.name) is not None for field in fields(budget))
         self._refusal = ""
@@ -107,11 +107,16 @@ class Meter:
     def _over(self) -> str:
         limits = self._budget
         if limits.calls is not None and self.calls >= limits.calls:
-            return f"the budget of {limits.calls:g} calls {self._what}"
+            return self._is_spent("calls", "g")
         if limits.tokens is not None and self.tokens >= limits.tokens:
-            return f"the budget of {limits.tokens:,.0f} tokens {self._what}: {self.tokens:,}"
+            return f"{self._is_spent('tokens', ',.0f')}: {self.tokens:,}"
         if limits.usd is not None and self.usd >= limits.usd:
-            return f"the budget of {limits.usd:g} usd {self._what}: {self.usd:.4f}"
+            return f"{self._is_spent('usd', 'g')}: {self.usd:.4f}"
         if limits.minutes is not None and self._clock.now() - self._begun >= timedelta(minutes=limits.minutes):
             return f"the budget of {limits.minutes:g} min is spent"
         return ""
+
+    def _is_spent(self, unit: str, figures: str) -> str:
+        whole, part = (format(getattr(budget, unit), figures) for budget in (self._whole, self._budget))
+        each = f" ({part} for each of {self._parts} workers)" if self._parts > 1 else ""
+        return f"the budget of {whole} {unit}{each} is spent"

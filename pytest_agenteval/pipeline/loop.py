@@ -21,14 +21,16 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._handed: deque[tuple[Hashable, Coroutine[Any, Any, None], Context]] = deque()
+        self._handed: deque[tuple[Hashable, Coroutine[Any, Any, None], Context, Callable[[], object]]] = deque()
         self._is_told = self._is_ending = False
         self._tasks: dict[Hashable, asyncio.Task[None]] = {}
         threading.Thread(target=self._serve, name="agenteval-loop", daemon=True).start()
 
-    def start(self, name: Hashable, coroutine: Coroutine[Any, Any, None], context: Context) -> None:
-        """Run it as a task of that name, in that context."""
-        self._handed.append((name, coroutine, context))
+    def start(
+        self, name: Hashable, coroutine: Coroutine[Any, Any, None], context: Context, lost: Callable[[], object]
+    ) -> None:
+        """Run it as a task of that name, in that context; ``lost`` tells on the loop that it was cancelled."""
+        self._handed.append((name, coroutine, context, lost))
         if not self._is_told:  # waking a loop is a call of the system: one is enough for many
             self._is_told = True
             self._loop.call_soon_threadsafe(self._take)
@@ -61,19 +63,24 @@ class LoopThread:
 
     def stop(self) -> None:
         """Cancel all tasks, and end the thread when they have ended."""
-        self._is_ending = True
         with contextlib.suppress(RuntimeError):  # it is closed
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._is_ending = True
+        self._loop.stop()
 
     def _take(self) -> None:
         self._is_told = False
         while self._handed:
-            name, coroutine, context = self._handed.popleft()
+            name, coroutine, context, lost = self._handed.popleft()
             task = self._tasks[name] = self._loop.create_task(coroutine, context=context)
-            task.add_done_callback(partial(self._forget, name))
+            task.add_done_callback(partial(self._forget, name, lost))
 
-    def _forget(self, name: Hashable, _: object) -> None:
+    def _forget(self, name: Hashable, lost: Callable[[], object], task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
+        if task.cancelled():
+            lost()
 
     def _serve(self) -> None:
         loop = self._loop

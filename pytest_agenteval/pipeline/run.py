@@ -10,22 +10,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context, copy_context
 from functools import partial
-from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from pytest_agenteval.contracts import Agent, Call
 from pytest_agenteval.model.trajectory import Trajectory
 from pytest_agenteval.model.trial import Trial
-from pytest_agenteval.pipeline.asking import Course, ask_here, ask_on_loop, follow, follow_on_loop
+from pytest_agenteval.pipeline.asking import ask_here, ask_on_loop, follow, follow_on_loop
 from pytest_agenteval.pipeline.budget import Budget, Meter
 from pytest_agenteval.pipeline.clock import Clock, SystemClock
 from pytest_agenteval.pipeline.coming import Book, Coming, Order, Source, State
+from pytest_agenteval.pipeline.course import GRACE, Courses
 from pytest_agenteval.pipeline.faults import as_error
 from pytest_agenteval.pipeline.heard import HEARD
 from pytest_agenteval.pipeline.pace import Pace
 from pytest_agenteval.pipeline.rates import Rates
-from pytest_agenteval.pipeline.tries import CallLimits, Reach, Tries
+from pytest_agenteval.pipeline.threads import Threads
+from pytest_agenteval.pipeline.tries import CallLimits
 
 if TYPE_CHECKING:
     from pytest_agenteval.pipeline.loop import LoopThread
@@ -35,9 +36,6 @@ _AHEAD = 4
 
 _QUICK_NO_MORE = 0.02
 """Seconds after which calls that were quick are taken to be so no more."""
-
-_GRACE = 1.0
-"""Seconds that a call may go on when it is not wanted any more."""
 
 
 class Engine:
@@ -67,8 +65,8 @@ class Engine:
     ) -> None:
         self._limits, self._clock = limits or CallLimits(), clock or SystemClock()
         self.meter = meter or Meter(Budget(), self._clock)
-        self._rates, self._reach = rates or Rates(), Reach()
         self._book = book
+        self._courses = Courses(self._limits, self._clock, rates or Rates(), self.meter, book)
         self._concurrency = concurrency
         self._window = window or _AHEAD * concurrency
         self._coming = Coming(book.needed if book else lambda _: True)
@@ -79,8 +77,7 @@ class Engine:
         self._lock = threading.Lock()
         self._arrival = threading.Condition(self._lock)
         self._awaited: set[Order] = set()
-        self._inbox: SimpleQueue[tuple[Order, Context] | None] = SimpleQueue()
-        self._n_threads = 0
+        self._threads = Threads(self._made_here)
         self._loop: LoopThread | None = None
         self._is_closed = False
 
@@ -154,10 +151,9 @@ class Engine:
         with self._lock:
             self._is_closed = True
             # What ends by itself within a moment is kept: it is paid for.
-            self._wait_for(self._under_way.copy(), _GRACE / 2)
+            self._wait_for(self._under_way.copy(), GRACE / 2)
             self._let_go(list(self._under_way))
-        for _ in range(self._n_threads):
-            self._inbox.put(None)
+        self._threads.close()
         if self._loop is not None:
             self._loop.stop()
 
@@ -189,24 +185,15 @@ class Engine:
         try:
             if order.is_async:
                 order.loop = self._on_loop()
-                order.loop.start(order, self._made_on_loop(order, order.context), order.context)
-                return
-            if self._n_threads < len(self._under_way):
-                self._add_thread()
+                lost = partial(
+                    self._finish, order, order.context, RuntimeError("an agent cancelled it: CancelledError")
+                )
+                order.loop.start(order, self._made_on_loop(order, order.context), order.context, lost)
+            else:
+                self._threads.hand(order, order.context, len(self._under_way))
         except RuntimeError as error:
             order.trouble = error
             self._is_over(order)
-        else:
-            self._inbox.put((order, order.context))
-
-    def _add_thread(self) -> None:
-        try:
-            threading.Thread(target=self._serve, name="agenteval-agent", daemon=True).start()
-        except RuntimeError:
-            if self._n_threads == 0:
-                raise
-            return  # those that are there do it, one call after the other
-        self._n_threads += 1
 
     def _is_taken(self, order: Order) -> None:
         if order.is_ahead:
@@ -246,7 +233,7 @@ class Engine:
 
     def _leave_behind(self, order: Order) -> None:
         if not order.is_async:
-            self._n_threads -= 1
+            self._threads.leave_one()
         if order.loop is None or order.loop is not self._loop:
             return
         # What blocks holds up its loop: the others get a new one, those that wait on this one between tries too.
@@ -266,7 +253,7 @@ class Engine:
             order.state = State.OVER  # what comes of it now is not what the agent would have done
             if order.is_async and order.loop is not None:
                 order.loop.cancel(order, partial(self._has_ended, order, order.context))
-        self._wait_for(orders, _GRACE / 2)
+        self._wait_for(orders, GRACE / 2)
         for order in self._under_way.intersection(orders):
             self._under_way.discard(order)
             self._leave_behind(order)
@@ -301,19 +288,14 @@ class Engine:
     # What follows runs where the agent runs: in a thread of the pool, or on the loop. An order may have been begun
     # anew while an earlier call for it went on: ``turn``, its context, tells them apart.
 
-    def _serve(self) -> None:
-        while (handed := self._inbox.get()) is not None:
-            order, turn = handed
-            if not turn.run(self._made_here, order, turn):
-                return  # it took too long, and another thread has this one's place
-
     def _made_here(self, order: Order, turn: Context) -> bool:
+        """False where the thread is not wanted any more: it took too long, and another has its place."""
         if order.context is not turn:
             return False
         HEARD.set(order.heard)
         made: Trial | Exception | None
         try:
-            made = follow(self._course(order), self._asker(order), self._clock)
+            made = follow(self._courses.of(order), self._asker(order), self._clock)
         except BaseException as error:  # noqa: BLE001  # a fault of ours, told to whoever asks for the trial
             made = as_error(error)
         return self._finish(order, turn, made)
@@ -326,7 +308,7 @@ class Engine:
         assert agent is not None  # it has begun
         made: Trial | Exception | None
         try:
-            course = self._course(order)
+            course = self._courses.of(order)
             made = await follow_on_loop(course, lambda call: ask_on_loop(agent, call, seconds), self._clock)
         except BaseException as error:  # noqa: BLE001  # the same
             made = as_error(error)
@@ -335,7 +317,7 @@ class Engine:
     def _answer_here(self, order: Order) -> None:
         """A recording answers at once: no thread is asked, and Ctrl-C is the user's."""
         try:
-            self._keep(order, follow(self._course(order), self._asker(order), self._clock, Exception))
+            self._keep(order, follow(self._courses.of(order), self._asker(order), self._clock, Exception))
         except Exception as error:  # noqa: BLE001  # the same
             order.trouble = error
         finally:
@@ -351,7 +333,7 @@ class Engine:
         with self._lock:
             order.loop = self._on_loop()
             if order.ends is not None:
-                order.ends += _GRACE  # the loop has a timer of its own
+                order.ends += GRACE  # the loop has a timer of its own
             return order.loop
 
     def _on_loop(self) -> LoopThread:
@@ -360,47 +342,6 @@ class Engine:
 
             self._loop = LoopThread()
         return self._loop
-
-    def _course(self, order: Order) -> Course:
-        """What is done for an order; None comes of it where the budget allows no call."""
-        assert order.agent is not None  # it has begun
-        known = None if self._book is None else self._book.known(order)
-        if known is not None:
-            return known
-        turn, order.ends = order.context, None
-        tries = order.tries = Tries(order.agent, order.call, self._limits, self._clock, self._reach)
-        while tries.trajectory is None:
-            while wait := self._rates.wait():
-                yield wait
-            if order.context is not turn or order.state is not State.BEGUN:
-                return None  # it is not wanted any more
-            if refusal := self.meter.admit():
-                if not tries.retries:
-                    order.refused = refusal
-                    return None
-                tries.cut_short()
-                break
-            try:
-                call = tries.begin()
-                order.ends = self._end_of(order)
-                answer = yield call
-                assert answer is not None  # a call is answered, or raises
-                tries.answered(answer)
-            except Exception as error:  # noqa: BLE001  # whatever an agent raises is a result
-                if order.context is turn:
-                    order.ends = None
-                if (wait_before := tries.failed(error)) is not None:
-                    yield wait_before
-        return self._counted(tries.trial(order.id))
-
-    def _end_of(self, order: Order) -> float:
-        """When the try that begins now is given up; the loop has a timer of its own, unless an agent blocks it."""
-        return monotonic() + self._limits.seconds + (_GRACE if order.is_async else 0)
-
-    def _counted(self, trial: Trial) -> Trial:
-        self._rates.spent(trial.trajectory.tokens)
-        self.meter.spent(trial)
-        return trial
 
     def _finish(self, order: Order, turn: Context, made: Trial | Exception | None) -> bool:
         """Hand over what came of an order; False where nobody waits for it any more."""

@@ -20,7 +20,7 @@ from pytest_agenteval.model.run import Run
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.budget import parse_budget
 from pytest_agenteval.pipeline.clock import Clock, SystemClock
-from pytest_agenteval.plugin import cached, collect, default_agent, distribution
+from pytest_agenteval.plugin import cached, calloff, collect, default_agent, distribution
 from pytest_agenteval.plugin.session import (
     RESUMED,
     Collector,
@@ -69,6 +69,8 @@ def start(config: pytest.Config) -> None:
         if not distribution.is_worker(config):
             refuse_unwritable(segment_path(workspace.settings.path("history"), run).parent)
             note_run(run_folder(workspace.settings, run.id), run)
+        if distribution.distributes(config) or distribution.is_worker(config):
+            calloff.register(config, workspace.settings, run.id)
         if distribution.distributes(config):
             distribution.start(config, run.id, workspace.settings)
             config.pluginmanager.register(SightAtTheController(config, workspace, options, run.id), "agenteval-sight")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import pytest
 
@@ -75,7 +75,7 @@ class Light:
 
     def _call(self, item: pytest.Function) -> None:
         hook = item.ihook
-        with _heard(item):
+        with self._captured(item), _heard(item):
             reraise = (pytest.exit.Exception, KeyboardInterrupt)
             call = pytest.CallInfo.from_call(lambda: self._body(item), "call", reraise=reraise)
         if call.excinfo is None:
@@ -86,6 +86,12 @@ class Light:
         hook.pytest_runtest_logreport(report=report)
         if report.failed:
             hook.pytest_exception_interact(node=item, call=call, report=report)
+
+    def _captured(self, item: pytest.Item) -> AbstractContextManager[None]:
+        """What processes write that the body or an agent starts is pytest's to capture."""
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        captured: AbstractContextManager[None] = capture.item_capture("call", item) if capture else nullcontext()
+        return captured
 
     def _body(self, item: pytest.Function) -> None:
         job = item.stash[JOB_OF]

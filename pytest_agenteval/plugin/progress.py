@@ -17,6 +17,7 @@ from pytest_agenteval.app.trials import Trials
 from pytest_agenteval.model.trial import Trial
 from pytest_agenteval.model.visible import visible
 from pytest_agenteval.pipeline.progress import Tally
+from pytest_agenteval.plugin.terminal import say
 
 _REFRESH = 0.25
 """Seconds between two looks at a terminal's line; the first shows nothing of a run that is as short."""
@@ -102,11 +103,7 @@ class _Watching:
         self._told = monotonic()
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None and (words := self._words()):
-            reporter.ensure_newline()
-            writer = self._config.get_terminal_writer()
-            if writer.width_of_current_line:  # the dots of xdist have no path before them
-                writer.line()
-            reporter.write_line(words)
+            say(reporter, words)
 
 
 class _LastLine:

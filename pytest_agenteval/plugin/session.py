@@ -27,6 +27,7 @@ from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.clock import SystemClock
 from pytest_agenteval.plugin import collect, dealing, distribution
 from pytest_agenteval.plugin.cases import JOB
+from pytest_agenteval.plugin.terminal import say
 
 Roots = tuple[Path, Path]
 """The project's root and pytest's, which are the same but for pytest 8.0."""
@@ -223,8 +224,7 @@ class SightAtTheController:
             return
         self._told = True
         for line in (*resume_line(self._config, plan), *sight_lines(self._workspace, plan, self._options)):
-            reporter.ensure_newline()
-            reporter.write_line(line)
+            say(reporter, line)
 
 
 def resume_line(config: pytest.Config, plan: Plan) -> list[str]:

@@ -21,6 +21,15 @@ def summarise(reporter: pytest.TerminalReporter, judged: Judged, exit_code: int,
     _print(reporter, gate_lines(judged, exit_code, details, may_be_partial=not asked))
 
 
+def say(reporter: pytest.TerminalReporter, text: str) -> None:
+    """Write a line of its own, while items run or xdist's workers come up."""
+    reporter.ensure_newline()
+    writer = reporter.config.get_terminal_writer()
+    if writer.width_of_current_line:  # what xdist writes has no path before it
+        writer.line()
+    reporter.write_line(text)
+
+
 def _print(reporter: pytest.TerminalReporter, lines: Iterable[Line]) -> None:
     for line in lines:
         reporter.line(line.text, **dict.fromkeys(line.style, True))

@@ -145,7 +145,7 @@ def chi2_homogeneity(ref_counts: Sequence[int], cur_counts: Sequence[int]) -> Ho
 
 def _pooled(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     smaller = min(sum(side) for side in zip(*pairs, strict=True)) / sum(map(sum, pairs))
-    rest = sorted(pairs, key=sum)
+    rest = sorted(pairs, key=lambda pair: (sum(pair), pair))  # of two as rare, always the same one first
     pool = (0, 0)
     while rest and (sum(rest[0]) * smaller < _LEAST_EXPECTED or 0 < sum(pool) * smaller < _LEAST_EXPECTED):
         old, new = rest.pop(0)

@@ -286,6 +286,216 @@ def test_a_rate_is_kept_by_calls_and_their_retries_alike() -> None:
     assert all(later - earlier >= 60 for earlier, later in zip(at, at[3:], strict=False))
 
 
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+def test_a_call_that_outlives_its_agent_answers_nobody_and_is_not_tried_again(kind: str) -> None:
+    release, called = threading.Event(), []
+
+    def hanging(text: str) -> str:
+        called.append(text)
+        release.wait(5)
+        raise ConnectionResetError
+
+    async def hanging_later(text: str) -> str:
+        return hanging(text)
+
+    second = adapt(lambda text: release.wait(1) and f"second {text}")
+    asked = orders(2)
+    with Engine(CallLimits(backoff=0.001), concurrency=1) as engine:
+        ahead(engine, asked, hanging if kind == "blocking" else hanging_later)
+        assert wait_until(lambda: called == ["0"])
+        engine.drain(SOURCE)
+        threading.Timer(0.05, release.set).start()
+        assert outputs(taken(engine, second, asked)) == ["second 0", "second 1"]
+    assert called == ["0"]
+
+
+def test_a_trial_that_was_given_up_is_not_tried_again_when_its_call_ends_after_all() -> None:
+    release, called = threading.Event(), []
+
+    def hanging(text: str) -> str:
+        called.append(text)
+        release.wait(5)
+        raise ConnectionResetError
+
+    with Engine(CallLimits(seconds=0.05, backoff=0.001), concurrency=1) as engine:
+        assert faults([engine.trial("t", adapt(hanging), orders(1)[0].call)]) == ["TimeLimit"]
+        release.set()
+        time.sleep(0.05)
+    assert called == ["0"]
+
+
+def test_an_async_agent_that_waits_to_be_tried_again_is_not_lost_with_a_loop_that_is_held_up() -> None:
+    release, called = threading.Event(), []
+
+    async def agent(text: str) -> str:
+        called.append(text)
+        if called == ["0"]:
+            raise ConnectionResetError
+        if text == "1":
+            release.wait(20)
+        return text
+
+    asked, begun = orders(2), time.monotonic()
+    with Engine(CallLimits(seconds=0.1, backoff=0.05), concurrency=2) as engine:
+        found = taken(engine, ahead(engine, asked, agent), asked)
+        assert (outputs(found), faults(found)) == (["0", None], ["", "TimeLimit"])
+        assert time.monotonic() - begun < 4
+        release.set()
+
+
+def test_a_coroutine_of_a_blocking_agent_that_holds_up_the_loop_does_not_take_it_from_those_that_follow() -> None:
+    release = threading.Event()
+
+    async def later(text: str) -> str:
+        if text == "0":
+            release.wait(20)
+        return text
+
+    asked = orders(4)
+    with Engine(CallLimits(seconds=0.1), concurrency=1) as engine:
+        found = taken(engine, ahead(engine, asked, lambda text: later(text)), asked)
+        release.set()
+    assert faults(found) == ["TimeLimit", "", "", ""]
+
+
+def test_an_async_agent_may_stop_the_loop_or_cancel_all_that_runs_there_and_every_item_hears_of_it() -> None:
+    called: list[str] = []
+
+    async def agent(text: str) -> str:
+        called.append(text)
+        if text == "0":
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(0.01)
+        if text == "1":
+            raise ConnectionResetError  # and it waits to be tried again
+        if text == "2":
+            await asyncio.sleep(0.02)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+        return text
+
+    asked = orders(4)
+    with Engine(CallLimits(backoff=5), concurrency=3) as engine:
+        adapted = ahead(engine, asked, agent)
+        assert outputs(taken(engine, adapted, [asked[0], *asked[2:]])) == list("023")
+        with pytest.raises(RuntimeError, match="CancelledError"):
+            engine.take(asked[1], adapted)
+
+
+def test_an_async_call_that_another_cancels_before_it_has_begun_is_not_waited_for() -> None:
+    async def agent(text: str) -> str:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        return text
+
+    asked = orders(8)
+    with Engine(concurrency=8) as engine:
+        adapted = ahead(engine, asked, agent)
+        for order in asked:
+            try:
+                engine.take(order, adapted)
+            except RuntimeError as error:
+                assert "CancelledError" in str(error)  # noqa: PT017  # how many begin in time is the loop's affair
+    assert all(order.state is State.OVER for order in asked)
+
+
+@pytest.mark.parametrize("kind", ["blocking", "async"])
+def test_an_exception_that_exits_when_it_is_asked_what_it_says_is_an_agent_error(kind: str) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise SystemExit
+
+    def agent(_: str) -> None:
+        raise Mute
+
+    async def later(_: str) -> None:
+        raise Mute
+
+    asked = orders(2)
+    with Engine(concurrency=2) as engine:
+        adapted = ahead(engine, asked, agent if kind == "blocking" else later)
+        assert faults(taken(engine, adapted, asked)) == ["Mute", "Mute"]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_where_the_system_has_no_threads_those_that_are_there_do_it_and_else_the_item_hears_of_it(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, start = [None] * n, threading.Thread.start
+
+    def meagre(thread: threading.Thread) -> None:
+        if not left:
+            message = "can't start new thread"
+            raise RuntimeError(message)
+        left.pop()
+        start(thread)
+
+    asked = orders(40)
+    with monkeypatch.context() as patch, Engine(concurrency=8) as engine:
+        patch.setattr(threading.Thread, "start", meagre)
+        agent = ahead(engine, asked, lambda text: text)
+        if n:
+            assert outputs(taken(engine, agent, asked)) == [f"{k}" for k in range(40)]
+            return
+        for order in asked:
+            with pytest.raises(RuntimeError, match="can't start"):
+                engine.take(order, agent)
+
+
+def test_what_a_blocking_agent_leaves_to_be_awaited_is_awaited_on_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pytest_agenteval.pipeline import loop
+
+    make, loops = loop.LoopThread.__init__, set()
+
+    def slowly(self: loop.LoopThread) -> None:
+        time.sleep(0.02)  # the others come while the first one makes it
+        make(self)
+
+    async def later(text: str) -> str:
+        loops.add(asyncio.get_running_loop())
+        return text
+
+    monkeypatch.setattr(loop.LoopThread, "__init__", slowly)
+    asked = orders(4)
+    with Engine(concurrency=4) as engine:
+        taken(engine, ahead(engine, asked, lambda text: later(text)), asked)
+    assert len(loops) == 1
+
+
+def test_several_threads_may_ask_and_none_sleeps_until_a_time_limit() -> None:
+    def slow(text: str) -> str:
+        time.sleep(0.02)
+        return text
+
+    asked, begun = orders(8), time.monotonic()
+    with Engine(concurrency=4) as engine:
+        agent = ahead(engine, asked, slow)
+        askers = [threading.Thread(target=engine.take, args=(order, agent)) for order in reversed(asked)]
+        for asker in askers:
+            asker.start()
+        for asker in askers:
+            asker.join(10)
+    assert outputs([order.trial for order in asked]) == list("01234567")
+    assert time.monotonic() - begun < 5
+
+
+def test_an_item_that_was_skipped_keeps_no_other_agent_from_being_called_ahead_and_is_not_called_itself() -> None:
+    seen: list[str] = []
+    with Engine(concurrency=2) as engine:
+        asked = [*orders(1), *orders(3, ("agent", 2), first=1)]
+        engine.expect(asked)
+        engine.pass_by(asked[0])
+        engine.serve(("agent", 2), adapt(seen.append))
+        assert wait_until(lambda: sorted(seen) == ["1", "2", "3"])
+
+
+def test_a_closed_engine_says_so() -> None:
+    engine = Engine()
+    engine.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        engine.trial("t", adapt(str.upper), orders(1)[0].call)
+
+
 @settings(max_examples=20, stateful_step_count=30)
 class ComingAgainstAList(RuleBasedStateMachine):
     """Which order may be called next, against a list that is searched through each time."""

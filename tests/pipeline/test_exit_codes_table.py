@@ -36,11 +36,12 @@ def test_of_two_sets_of_causes_together_one_of_the_two_codes_stands_and_none_mak
 
 def test_every_code_has_its_place_in_the_order() -> None:
     codes = {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
-    assert codes == {*exits.PRECEDENCE, exits.OK}
+    # Who ended the run by a signal is told so whatever else there was, as is any code that is not in the table.
+    assert codes == {*exits.PRECEDENCE, exits.OK, exits.TERMINATED}
     assert exits.PRECEDENCE == ORDER
 
 
-@pytest.mark.parametrize("foreign", [7, -9, 70, 137])
+@pytest.mark.parametrize("foreign", [7, -9, 70, 137, exits.TERMINATED])
 def test_a_code_that_is_not_in_the_table_is_never_hidden(foreign: int) -> None:
     assert standing([0, foreign, exits.INTERNAL_ERROR, exits.RED]) == foreign
 

@@ -154,7 +154,7 @@ def test_seconds_and_costs_always_differ_so_no_case_is_flaky_by_them() -> None:
 
 def test_attempts_have_each_value_in_order_whatever_the_aggregate_and_leave_out_what_has_none() -> None:
     made = trials({"b": [1.0, 0.0, None], "a": [None, 1.0], "c": [None]}, replace(BINARY, aggregate="pass_hat_2"))
-    found = attempts(reversed(made), ["success"])["success"]
+    found = attempts(list(reversed(made)), ["success"])["success"]
     assert {case: one.values for case, one in found.items()} == {"a": (1.0,), "b": (1.0, 0.0)}
     assert found["b"].answers == tuple(one.answer_digest for one in made[:2])
 

@@ -61,8 +61,10 @@ def test_five_calls_are_made_seven_items_are_not_called_and_the_run_is_inconclus
     assert {trial["case"]["id"] for trial in session.trials} == {"c0", "c1", "c2", "c3", "c4"}
     assert session.verdicts["refunds/success"].startswith("inconclusive")
     assert session.code == session.verdict["exit_code"] == 11
-    assert told(session) == ["the budget of 5 calls is spent; 7 trials not made"]
-    assert "\nthe budget of 5 calls is spent; 7 trials not made\ngate: " in session.text
+    assert told(session) == ["the budget of 5 calls is spent; 7 trials not made. Allow more by --agent-eval-budget"]
+    assert (
+        "\nthe budget of 5 calls is spent; 7 trials not made. Allow more by --agent-eval-budget\ngate: " in session.text
+    )
     assert main(["--root", str(counted.root), "verdict", "check"]) == 11
 
 
@@ -85,7 +87,8 @@ def test_items_that_were_not_called_are_run_by_last_failed(counted: Project) -> 
 def test_two_workers_share_the_budget(counted: Project) -> None:
     session = counted.run("--agent-eval-budget", "6-calls", workers=2)
     assert (n_calls(counted), len(session.trials), n_not_called(session)) == (6, 6, 6)
-    assert (session.code, told(session)) == (11, ["the budget of 3 calls is spent (one of 2 parts); 6 trials not made"])
+    why = "the budget of 6 calls (3 for each of 2 workers) is spent"
+    assert (session.code, told(session)) == (11, [f"{why}; 6 trials not made. Allow more by --agent-eval-budget"])
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,10 @@ def test_tokens_money_and_minutes_are_held_to(counted: Project, budget: str, why
     session = counted.run("--agent-eval-budget", budget, "--agent-eval-concurrency", "1")
     made = {"100-tokens": 3, "0.5usd": 2}.get(budget, n_calls(counted))
     assert n_calls(counted) == made < 12
-    assert (session.code, told(session)) == (11, [f"{why}; {12 - made} trials not made"])
+    assert (session.code, told(session)) == (
+        11,
+        [f"{why}; {12 - made} trials not made. Allow more by --agent-eval-budget"],
+    )
 
 
 def test_an_agent_that_does_not_tell_its_tokens_is_stopped_after_its_first_answer(counted: Project) -> None:

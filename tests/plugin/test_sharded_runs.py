@@ -40,10 +40,14 @@ class _Service(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64  # all that are called at once may come before one is accepted
+
+
 @pytest.fixture
 def port() -> Iterator[int]:
     """An agent behind a URL, on loopback."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Service) as server:
+    with _Server(("127.0.0.1", 0), _Service) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield server.server_address[1]
