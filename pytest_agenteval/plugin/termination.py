@@ -11,6 +11,9 @@ from typing import NoReturn
 import pytest
 
 
+_SIGNAL = "SIGTERM"
+
+
 class Terminated(KeyboardInterrupt):
     """The process was asked to end."""
 
@@ -19,7 +22,7 @@ class Termination:
     """Listens while items run; from the end of the session on, SIGTERM ends the process at once, as ever."""
 
     def __init__(self) -> None:
-        self._listens = False
+        self._listens = self._is_asked = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -29,6 +32,12 @@ class Termination:
             self._listens = True
             signal.signal(signal.SIGTERM, self._end)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self) -> None:
+        """Python forgets what is raised while it finalises an object: ask again before the next item."""
+        if self._is_asked:
+            raise Terminated(_SIGNAL)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None]:
         """What is written now is whole or not there, whatever happens."""
@@ -37,8 +46,8 @@ class Termination:
 
     def _end(self, _: int, __: FrameType | None) -> NoReturn:
         self._listen_no_more()  # whoever asks twice does not want to wait
-        message = "SIGTERM"
-        raise Terminated(message)
+        self._is_asked = True
+        raise Terminated(_SIGNAL)
 
     def _listen_no_more(self) -> None:
         if self._listens:

@@ -46,10 +46,13 @@ def test_no_trial_and_no_segment_is_lost_or_doubled_when_their_writer_is_killed(
 def test_a_session_that_is_ended_goes_on_to_the_verdict_of_an_undisturbed_one(
     project: Project, workers: int, number: signal.Signals, codes: set[int]
 ) -> None:
-    counts = Counts()
-    run = f"{number.name}-{workers}"
-    chance = random.Random(f"{run}, not at the end")
-    code = disturb(project, run, chance, counts, workers=workers, number=number, last=CASES // 2)
+    for times in range(3):  # a run that was done before the signal came, on a busy machine, says nothing
+        counts = Counts()
+        run = f"{number.name}-{workers}-{times}"
+        chance = random.Random(f"{run}, not at the end")
+        code = disturb(project, run, chance, counts, workers=workers, number=number, last=CASES // 2)
+        if not counts.already_sealed:
+            break
     assert code in codes
     assert (counts.lost, counts.doubled, counts.called_in_vain, counts.other_verdicts) == (0, 0, 0, 0)
     assert counts.finished > 0
