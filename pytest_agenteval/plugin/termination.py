@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import pytest
 
-
 _SIGNAL = "SIGTERM"
 
 
