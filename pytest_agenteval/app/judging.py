@@ -20,7 +20,7 @@ from pytest_agenteval.model.quarantine import Standing, standing
 from pytest_agenteval.model.run import FinishedRun, Run, in_order
 from pytest_agenteval.model.score import MetricSpec
 from pytest_agenteval.model.trial import Trial
-from pytest_agenteval.model.verdict import Outcome, Verdict
+from pytest_agenteval.model.verdict import Outcome, Reason, Verdict
 from pytest_agenteval.pipeline import exits
 from pytest_agenteval.pipeline.adaptive import settled_suites
 from pytest_agenteval.pipeline.aggregate import Measured, measured_of
@@ -37,6 +37,9 @@ from pytest_agenteval.store.files import safe_name
 if TYPE_CHECKING:
     from pytest_agenteval.app.base import Base
     from pytest_agenteval.app.loosened import Ground
+
+
+_ALLOW_MORE = "Allow more by --agent-eval-budget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +78,15 @@ class Judged:
 
     def without(self, refused: Mapping[str, int]) -> Judged:
         """The same of a run that was refused so many trials, by the reasons: it is never green."""
-        told = tuple(
-            f"{why}; {counted(n, 'trial')} not made. Allow more by --agent-eval-budget"
-            for why, n in sorted(refused.items())
-        )
+        if not refused:
+            return self
+        told = tuple(f"{why}; {counted(n, 'trial')} not made. {_ALLOW_MORE}" for why, n in sorted(refused.items()))
         causes = (Cause(code=exits.INCONCLUSIVE, text=text) for text in told)
-        return replace(self, cut_short=told, causes=(*self.causes, *causes))
+        # That only a part ran is nobody's choice here, and to run it all again would end in the same way.
+        verdicts = tuple(
+            replace(one, next_step=_ALLOW_MORE) if one.reason is Reason.PARTIAL else one for one in self.verdicts
+        )
+        return replace(self, cut_short=told, verdicts=verdicts, causes=(*self.causes, *causes))
 
 
 def judge_run(

@@ -72,7 +72,7 @@ def gate_lines(judged: Judged, exit_code: int, details: str, *, may_be_partial: 
     """
     yield from _errors(judged)
     for verdict in judged.verdicts:
-        yield from _told(verdict, may_be_partial=may_be_partial)
+        yield from _told(verdict, may_be_partial=may_be_partial and not judged.cut_short)
     for cause in judged.causes:
         if cause.code not in _TOLD_ELSEWHERE:
             yield Line(visible(f"ERROR: {cause.text}"), ("red",))

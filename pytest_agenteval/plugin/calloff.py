@@ -10,13 +10,12 @@ import pytest
 
 from pytest_agenteval.app.runs import run_folder
 from pytest_agenteval.app.settings import Settings
-from pytest_agenteval.plugin.distribution import is_worker
+from pytest_agenteval.plugin.distribution import is_worker, of_shard
 
 
 def register(config: pytest.Config, settings: Settings, run: str) -> None:
     """At the controller and in each worker of it."""
-    shard = (config.getoption("agent_eval_shard", None) or "").replace("/", "-of-")
-    file = run_folder(settings, run) / f"called-off{shard}"
+    file = run_folder(settings, run) / of_shard(config, "called-off")
     if is_worker(config):
         config.pluginmanager.register(_Heeding(file), "agenteval-heeding")
     else:

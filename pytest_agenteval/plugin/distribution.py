@@ -37,9 +37,14 @@ def worker_name(config: pytest.Config) -> str:
 
 
 def process_name(config: pytest.Config) -> str:
-    """The name of this process's files in the run's folder, which several shards of the run may share."""
+    """The name of this process's files in the run's folder."""
+    return of_shard(config, worker_name(config))
+
+
+def of_shard(config: pytest.Config, name: str) -> str:
+    """The name of a file in the run's folder, which several shards of the run may share."""
     shard = config.getoption("agent_eval_shard", None)
-    return f"{shard.replace('/', '-of-')}-{worker_name(config)}" if shard else worker_name(config)
+    return f"{shard.replace('/', '-of-')}-{name}" if shard else name
 
 
 def n_processes(config: pytest.Config) -> int:
@@ -139,7 +144,7 @@ def _case_scheduling(base: Any, settings: Settings, run: str) -> Any:  # noqa: A
             nodes = self.nodes
             hands = [units[number :: len(nodes)] for number in range(len(nodes))]
             dealt = {node.gateway.id: [scope for scope, _ in hand] for node, hand in zip(nodes, hands, strict=True)}
-            write_atomically(_dealt_file(settings, run), json.dumps(dealt).encode())
+            write_atomically(_dealt_file(self.config, settings, run), json.dumps(dealt).encode())
             place = {nodeid: index for index, nodeid in enumerate(self.collection)}
             for node, hand in zip(nodes, hands, strict=True):
                 self.assigned_work[node].update(hand)
@@ -176,7 +181,7 @@ def dealt_to(config: pytest.Config, settings: Settings) -> Callable[[str], bool]
     run = run_id(config)
     if run is None:
         return lambda _: True
-    return lambda share: share in _hand(_dealt_file(settings, run), worker_name(config))
+    return lambda share: share in _hand(_dealt_file(config, settings, run), worker_name(config))
 
 
 @cache
@@ -185,5 +190,5 @@ def _hand(file: Path, worker: str) -> frozenset[str]:
     return frozenset(json.loads(file.read_text("utf-8")).get(worker, ())) if file.exists() else frozenset()
 
 
-def _dealt_file(settings: Settings, run: str) -> Path:
-    return run_folder(settings, run) / "dealt.json"
+def _dealt_file(config: pytest.Config, settings: Settings, run: str) -> Path:
+    return run_folder(settings, run) / of_shard(config, "dealt.json")

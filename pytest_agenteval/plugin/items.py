@@ -23,13 +23,11 @@ from pytest_agenteval.plugin.cases import JOB
 from pytest_agenteval.plugin.light import Light
 from pytest_agenteval.plugin.printed import printed, quoted
 from pytest_agenteval.plugin.session import JOB_OF
+from pytest_agenteval.plugin.terminal import KINDS
 from pytest_agenteval.store.redaction import SafeTrial
 
 _SAFE = pytest.StashKey[SafeTrial]()
 _NOT_CALLED = pytest.StashKey[str]()
-
-KINDS = {"agent": "agent error", "infrastructure": "infrastructure error"}
-"""How an item without an answer is shown, by the kind of its fault."""
 
 NOT_CALLED = "not called"
 """How an item is shown for which the budget was not enough."""

@@ -25,26 +25,9 @@ from pytest_agenteval.pipeline.clock import SystemClock
 from pytest_agenteval.pipeline.faults import is_infrastructure, is_passing
 from pytest_agenteval.pipeline.run import Engine
 from pytest_agenteval.pipeline.tries import CallLimits
+from tests.pipeline.calls import HandClock
 
 CALL = Call(case=Case(id="a", suite="s", input="hello"), attempt=2)
-
-
-class HandClock:
-    """A clock that is moved by sleeping on it, and notes each wait."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 11, 24, 9, tzinfo=UTC)
-        self.waits: list[float] = []
-
-    def now(self) -> datetime:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.at += timedelta(seconds=seconds)
-
-    async def pause(self, seconds: float) -> None:
-        self.sleep(seconds)
 
 
 @pytest.fixture

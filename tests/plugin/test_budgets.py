@@ -65,6 +65,8 @@ def test_five_calls_are_made_seven_items_are_not_called_and_the_run_is_inconclus
     assert (
         "\nthe budget of 5 calls is spent; 7 trials not made. Allow more by --agent-eval-budget\ngate: " in session.text
     )
+    assert session.text.count("  → Allow more by --agent-eval-budget\n") == len(session.verdicts)
+    assert "Run the whole suite" not in session.text
     assert main(["--root", str(counted.root), "verdict", "check"]) == 11
 
 

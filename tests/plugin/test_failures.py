@@ -184,3 +184,24 @@ def test_an_agent_that_kills_its_worker_leaves_a_red_exit(both: Project) -> None
     if both.workers:
         assert 1 in session.causes
         assert session.verdict["partial"] == ["refunds"]
+
+
+def test_what_an_agent_that_failed_had_printed_is_shown_unless_nothing_is_to_be(both: Project) -> None:
+    both.agent("""
+        import pytest
+
+        def loud(text):
+            print(f"just before {text}")
+            if "crash" in text:
+                raise ValueError("boom")
+            return "within 30 days"
+
+        @pytest.fixture(scope="session")
+        def agent(): return loud
+    """)
+    both.cases("fine", "crash")
+    shown = both.run().text.partition("printed by agents that failed")[2].partition("agent evaluation")[0]
+    assert "test_refund[c1]" in shown
+    assert "│ just before crash\n" in shown
+    assert "just before fine" not in shown
+    assert "just before crash" not in both.run("--show-capture=no").text
