@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.plugin.sessions import Project
+from tests.quiet import QUIET
 
 CONFTEST = """
 import pytest
@@ -109,6 +110,8 @@ def test_a_project_in_a_folder_of_a_larger_repository_keeps_its_own_things(
     project.put("service/suites/mail/test_mail.py", MAIL)
     service = project.root / "service"
     monkeypatch.chdir(service)
-    project.pytester.runpytest_inprocess("--agent-eval", "-p", "no:cacheprovider").assert_outcomes(passed=2, failed=1)
+    project.pytester.runpytest_inprocess(*QUIET, "--agent-eval", "-p", "no:cacheprovider").assert_outcomes(
+        passed=2, failed=1
+    )
     assert (service / ".agenteval" / "verdict.json").is_file()
     assert not (project.root / ".agenteval").exists()

@@ -367,5 +367,5 @@ def test_children_of_an_agent_end_as_they_like(project: Path, workers: int) -> N
 def test_what_ended_a_process_before_the_session_ends_it_after(pytester: pytest.Pytester) -> None:
     before = os._exit
     pytester.makepyfile("import os\ndef test_it(): assert os._exit.__name__ == 'leave_red'")
-    pytester.runpytest_inprocess("--agent-eval", "-p", "no:hypothesispytest").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess(*QUIET, "--agent-eval").assert_outcomes(passed=1)
     assert os._exit is before
