@@ -15,7 +15,7 @@ from pytest_agenteval.model.codec import decode
 from pytest_agenteval.model.trial import Trial, TrialKey
 from pytest_agenteval.model.visible import visible
 from pytest_agenteval.pipeline.words import counted
-from pytest_agenteval.plugin import distribution
+from pytest_agenteval.plugin import distribution, hearing
 from pytest_agenteval.plugin.session import JOB_OF, PLAN
 
 Doubts = Mapping[str, frozenset[str]]
@@ -176,6 +176,7 @@ class AtTheController:
         if doubts:
             counted_before, plan_before = session.testscollected, session.config.stash.get(PLAN, None)
             self._take_part()
+            hearing.listen(session.config)
             self._second_look.count_the_first()
             with _quiet(session.config):
                 session.perform_collect()

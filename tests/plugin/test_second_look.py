@@ -85,6 +85,15 @@ def test_each_common_case_is_asked_exactly_once_more_under_a_further_attempt(app
     assert sorted(calls(approved_both)) == sorted(f"q {n} {attempt}" for n in range(N) for attempt in (1, 2))
 
 
+def test_what_an_agent_prints_in_the_second_look_does_not_reach_the_terminal(approved_both: Project) -> None:
+    loud = agent(20).replace("        n = int(", "        print('raw \\x1b[31m')\n        n = int(")
+    assert loud != agent(20)
+    approved_both.agent(loud)
+    session = approved_both.run()
+    assert verdict(session)["confirmed"]
+    assert "raw" not in session.text
+
+
 def test_a_drop_that_the_second_look_does_not_show_only_warns(approved: Project) -> None:
     approved.agent(agent(20, once=True))
     session = approved.run()
