@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-_QUICK = 0.0002
+_QUICK = 0.0005
 """Seconds."""
 
 

@@ -199,8 +199,9 @@ class Engine:
         if order.is_ahead:
             order.is_ahead = False
             self._n_untaken -= 1
-            # Not at each trial: threads that take turns at every one cost more than the calls.
-            if self._n_untaken <= self._window - max(1, self._window // 4):
+            # Not at each trial: threads that take turns at every one cost more than the calls. Quick ones are made when
+            # there is none left, in one go.
+            if not self._pace.is_quick and self._n_untaken <= self._window - max(1, self._window // 4):
                 self._pump()
 
     def _await(self, order: Order) -> None:
@@ -213,6 +214,9 @@ class Engine:
                 self._pace.forget()
                 self._pump()
         self._awaited.discard(order)
+        if self._pace.is_quick and self._under_way:
+            # The others of this go would only take turns with what follows here.
+            self._arrival.wait(_QUICK_NO_MORE)
 
     def _patience(self) -> float:
         """Seconds until somebody's time limit; who has not begun a try ends no sooner than a whole one."""
@@ -270,6 +274,8 @@ class Engine:
     def _end(self, order: Order) -> None:
         self._is_over(order)
         self._pump()
+        if not self._under_way:
+            self._arrival.notify_all()
 
     def _is_over(self, order: Order) -> None:
         order.state = State.OVER

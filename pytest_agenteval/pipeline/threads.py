@@ -19,9 +19,14 @@ class Threads:
     def __init__(self, make: Callable[[Order, Context], bool]) -> None:
         self._make, self._n = make, 0
         self._inbox: SimpleQueue[tuple[Order, Context] | None] = SimpleQueue()
+        self._here = threading.local()
 
     def hand(self, order: Order, turn: Context, wanted: int) -> None:
         """Hand it over; there should be ``wanted`` threads. Raises RuntimeError where the system gives none at all."""
+        if getattr(self._here, "next", order) is None:
+            # One of them that is done just now goes on with it: to wake another costs more than a quick call.
+            self._here.next = (order, turn)
+            return
         if self._n < wanted:
             self._add()
         self._inbox.put((order, turn))
@@ -45,7 +50,14 @@ class Threads:
         self._n += 1
 
     def _serve(self) -> None:
-        while (handed := self._inbox.get()) is not None:
-            order, turn = handed
-            if not turn.run(self._make, order, turn):
+        handed = self._inbox.get()
+        while handed is not None:
+            self._here.next = None
+            stays = handed[1].run(self._make, *handed)
+            handed = self._here.next
+            if not stays:
+                if handed is not None:
+                    self._inbox.put(handed)
                 return
+            if handed is None:
+                handed = self._inbox.get()
