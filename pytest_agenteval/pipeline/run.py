@@ -72,6 +72,7 @@ class Engine:
         self._coming = Coming(book.needed if book else lambda _: True)
         self._urgent: deque[Order] = deque()
         self._under_way: set[Order] = set()
+        self._n_kept = 0  # those of them whose call has ended, and which are being written down
         self._n_untaken = 0
         self._pace = Pace()
         self._lock = threading.Lock()
@@ -162,7 +163,7 @@ class Engine:
     def _pump(self) -> None:
         """Begin what may begin."""
         at_once = 1 if self._pace.is_quick else self._concurrency
-        while len(self._under_way) < at_once and not self._is_closed:
+        while len(self._under_way) - self._n_kept < at_once and not self._is_closed:
             if self._urgent:
                 order: Order | None = self._urgent.popleft()
             elif self._n_untaken < self._window:
@@ -363,11 +364,14 @@ class Engine:
                 self._under_way.discard(order)
                 return True  # it was let go, and its thread is free again
             order.state = State.KEPT
+            self._n_kept += 1
+            self._pump()  # its place is free before it is written down
         try:
             self._keep(order, made)
         except BaseException as error:  # noqa: BLE001  # a redactor of the user's may exit: it is told all the same
             order.trouble = as_error(error)
         with self._lock:
+            self._n_kept -= 1
             self._end(order)
         return True
 
